@@ -1,0 +1,128 @@
+package job
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Eyes says which views are synthesised.
+type Eyes string
+
+// The values of Eyes.
+const (
+	BothEyes Eyes = "both"  // each view moves by half of the disparity
+	RightEye Eyes = "right" // the left view is the source untouched, the right view moves by all of it
+)
+
+// Container is the file format of the final video.
+type Container string
+
+// The containers. AutoContainer is MP4 unless the source has sound that MP4 can't carry.
+const (
+	AutoContainer Container = "auto"
+	MP4           Container = "mp4"
+	MKV           Container = "mkv"
+)
+
+// StereoOptions shape the two views.
+type StereoOptions struct {
+	// Divergence is the total disparity between depth 0 and depth 1, in percent of max(width, height). [0, 10]
+	Divergence float64 `json:"divergence"`
+	// Convergence is the depth in [0, 1] that lies in the screen plane: nearer comes out of the screen.
+	Convergence float64 `json:"convergence"`
+	Eyes        Eyes    `json:"eyes"`
+	// ForegroundScale bends the depth curve: positive values spread what is near, negative ones what is far. [-3, 3]
+	ForegroundScale float64        `json:"foreground_scale"`
+	Anaglyph        AnaglyphMethod `json:"anaglyph"`
+}
+
+// DepthOptions choose where depth comes from.
+type DepthOptions struct {
+	Model string `json:"model"` // "classic", later the name of a neural model
+}
+
+// EncodeOptions shape the encoded video.
+type EncodeOptions struct {
+	Codec   string `json:"codec"`   // "h264" or "hevc"; empty follows the source (hevc for 10-bit, else h264)
+	Encoder string `json:"encoder"` // "auto" or an FFmpeg encoder's name, such as "libx264"
+	// CRF is the encoder's constant quality, 0 (lossless) to 51; negative means the codec's default here.
+	CRF       int       `json:"crf"`
+	Preset    string    `json:"preset"` // the encoder's own preset name; empty means "medium" or its likeness
+	Container Container `json:"container"`
+}
+
+// Options are everything a person chooses about one conversion. The zero value is not valid; start from DefaultOptions.
+type Options struct {
+	Format Format        `json:"format"`
+	Stereo StereoOptions `json:"stereo"`
+	Depth  DepthOptions  `json:"depth"`
+	Encode EncodeOptions `json:"encode"`
+	// Start and Duration choose a part of the source, in seconds. Duration 0 means to the end.
+	Start    float64 `json:"start,omitempty"`
+	Duration float64 `json:"duration,omitempty"`
+	// SegmentFrames is the largest number of frames in one segment.
+	SegmentFrames int `json:"segment_frames"`
+}
+
+// DefaultSegmentFrames is one minute at 24 frames per second: long enough that a segment's start-up
+// costs little, short enough for the hour that an asynchronous inference call may take.
+const DefaultSegmentFrames = 1440
+
+// DefaultOptions returns what a person who chooses nothing gets.
+func DefaultOptions() Options {
+	return Options{
+		Format:        FullSBS,
+		Stereo:        StereoOptions{Divergence: 2.0, Convergence: 0.5, Eyes: BothEyes, Anaglyph: Dubois},
+		Depth:         DepthOptions{Model: "classic"},
+		Encode:        EncodeOptions{Encoder: "auto", CRF: -1, Container: AutoContainer},
+		SegmentFrames: DefaultSegmentFrames,
+	}
+}
+
+// Validate returns every problem with o joined into one error, or nil.
+func (o Options) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if _, err := ParseFormat(string(o.Format)); err != nil {
+		errs = append(errs, err)
+	}
+	// Written so that NaN fails too.
+	within := func(name string, v, lo, hi float64) {
+		if !(v >= lo && v <= hi) {
+			bad("%s is %v: use a number from %v to %v", name, v, lo, hi)
+		}
+	}
+	within("divergence", o.Stereo.Divergence, 0, 10)
+	within("convergence", o.Stereo.Convergence, 0, 1)
+	within("foreground scale", o.Stereo.ForegroundScale, -3, 3)
+	if o.Stereo.Eyes != BothEyes && o.Stereo.Eyes != RightEye {
+		bad("eyes is %q: use both or right", o.Stereo.Eyes)
+	}
+	if !slices.Contains(AnaglyphMethods(), o.Stereo.Anaglyph) {
+		bad("anaglyph method is %q: use dubois, color, half-color or gray", o.Stereo.Anaglyph)
+	}
+	if o.Depth.Model == "" {
+		bad("depth source is empty: use classic")
+	}
+	if !slices.Contains([]string{"", "h264", "hevc"}, o.Encode.Codec) {
+		bad("codec is %q: use h264 or hevc", o.Encode.Codec)
+	}
+	if o.Encode.CRF > 51 {
+		bad("crf is %d: use 0 (lossless) to 51", o.Encode.CRF)
+	}
+	if !slices.Contains([]Container{AutoContainer, MP4, MKV}, o.Encode.Container) {
+		bad("container is %q: use auto, mp4 or mkv", o.Encode.Container)
+	}
+	if !(o.Start >= 0) || math.IsInf(o.Start, 0) {
+		bad("start is %v: use seconds from 0", o.Start)
+	}
+	if !(o.Duration >= 0) || math.IsInf(o.Duration, 0) {
+		bad("duration is %v: use seconds above 0, or leave it out", o.Duration)
+	}
+	if o.SegmentFrames < 1 || o.SegmentFrames > 1<<20 {
+		bad("segment frames is %d: use 1 to %d", o.SegmentFrames, 1<<20)
+	}
+	return errors.Join(errs...)
+}

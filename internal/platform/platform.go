@@ -1,0 +1,162 @@
+// Package platform states what the pipeline needs from the place it runs on. Each interface has an
+// embedded implementation (platform/local: SQLite and a directory) and a managed one (platform/aws);
+// one conformance suite (platformtest) holds both to the comments here.
+package platform
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/stereospot/stereospot/internal/job"
+)
+
+// Errors that callers match with errors.Is.
+var (
+	ErrNotFound  = errors.New("not found")
+	ErrExists    = errors.New("already exists")
+	ErrCondition = errors.New("condition not met") // a conditional write lost
+	ErrLeaseHeld = errors.New("lease held by another")
+	ErrLeaseLost = errors.New("lease lost")
+	ErrBadKey    = errors.New("bad object key")
+	ErrBadRange  = errors.New("range outside of object")
+	ErrBadToken  = errors.New("bad page token")
+	ErrNoMessage = errors.New("receipt handle is stale") // the message's visibility ended and it moved on
+)
+
+// Object describes a stored object.
+type Object struct {
+	Key      string
+	Size     int64
+	Modified time.Time
+	ETag     string            // changes whenever the content changes
+	Metadata map[string]string // lower-case keys; List may leave it out
+}
+
+// PutOptions go with an object when it is written.
+type PutOptions struct {
+	ContentType string
+	Metadata    map[string]string // lower-case keys, ASCII values
+	Tags        map[string]string // such as stereospot:expire=segment
+	IfAbsent    bool              // fail with ErrExists when the key holds an object already
+}
+
+// Objects is one bucket. An object appears whole or not at all, also after a crash; a reader sees
+// one version from start to end. Safe for concurrent use.
+type Objects interface {
+	// Head returns ErrNotFound when the key holds nothing.
+	Head(ctx context.Context, key string) (Object, error)
+	// Get streams length bytes from offset; length < 0 means to the end. ErrNotFound, ErrBadRange.
+	Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, Object, error)
+	// Put reads r to its end and publishes the object. An error from r publishes nothing.
+	Put(ctx context.Context, key string, r io.Reader, opts PutOptions) (Object, error)
+	// Delete removes keys; absent ones are no error.
+	Delete(ctx context.Context, keys ...string) error
+	// List returns up to limit objects under prefix in key order, and the token of the next page ("" at the end).
+	List(ctx context.Context, prefix, token string, limit int) ([]Object, string, error)
+}
+
+// Files is what a store on this machine's disk can do beside Objects, to spare copies.
+type Files interface {
+	// Path returns a file that holds the object, for reading only.
+	Path(ctx context.Context, key string) (string, error)
+	// PutFile publishes the file at path as the object, by rename where it can; path is gone afterwards.
+	PutFile(ctx context.Context, key, path string, opts PutOptions) (Object, error)
+}
+
+// Jobs stores job rows. Safe for concurrent use by many processes.
+type Jobs interface {
+	// Create adds j; ErrExists when the id is taken.
+	Create(ctx context.Context, j job.Job) error
+	// Get is strongly consistent; ErrNotFound.
+	Get(ctx context.Context, id string) (job.Job, error)
+	// Update reads the row, hands a copy to change, and writes it if nobody wrote in between (else it
+	// tries again). An error from change ends it unwritten and is returned as it is.
+	Update(ctx context.Context, id string, change func(*job.Job) error) (job.Job, error)
+	// List returns jobs newest first (by CreatedAt) and the next page's opaque token ("" at the end).
+	List(ctx context.Context, q JobQuery) ([]job.Job, string, error)
+	// Delete removes the row; absent is no error.
+	Delete(ctx context.Context, id string) error
+}
+
+// JobQuery selects jobs. Empty fields don't restrict.
+type JobQuery struct {
+	Statuses []job.Status
+	Owner    string
+	Search   string // part of the title, any case
+	Token    string
+	Limit    int // 1 to 1000; 0 means 50
+}
+
+// Completion is one converted segment.
+type Completion struct {
+	JobID     string
+	Index     int
+	Key       string // of the output object
+	Frames    int
+	Seconds   float64 // what the conversion took
+	Completed time.Time
+}
+
+// Completions records converted segments and counts them on the job, in one transaction.
+type Completions interface {
+	// Record adds the row and raises the job's counter, both or neither, once however often it is called.
+	// It returns the job after it. ErrNotFound when the job is gone.
+	Record(ctx context.Context, c Completion) (job.Job, error)
+	// All returns a job's completions in order of index, however many.
+	All(ctx context.Context, jobID string) ([]Completion, error)
+	// Forget removes a job's completions and sets its counter to 0.
+	Forget(ctx context.Context, jobID string) error
+}
+
+// Leases give one holder at a time the right to do something.
+type Leases interface {
+	// Acquire takes the lease for ttl if it is free, expired, or already owner's; else ErrLeaseHeld.
+	Acquire(ctx context.Context, name, owner string, ttl time.Duration) error
+	// Renew extends a lease that owner still holds; else ErrLeaseLost.
+	Renew(ctx context.Context, name, owner string, ttl time.Duration) error
+	// Release frees it if owner holds it; no error otherwise.
+	Release(ctx context.Context, name, owner string) error
+}
+
+// Message is one delivery.
+type Message struct {
+	ID      string
+	Body    []byte
+	Handle  string // this delivery's receipt
+	Receive int    // how often it was delivered, 1 at first
+	Sent    time.Time
+}
+
+// Queue delivers messages at least once, in no promised order. A received message is invisible
+// for the queue's visibility timeout and comes back unless deleted; after the allowed receives it
+// moves to the dead-letter queue. Safe for concurrent use by many processes.
+type Queue interface {
+	// Send adds messages that become visible after delay.
+	Send(ctx context.Context, delay time.Duration, bodies ...[]byte) error
+	// Receive waits up to wait for at least one message and returns up to limit.
+	Receive(ctx context.Context, limit int, wait time.Duration) ([]Message, error)
+	// Extend makes the delivery invisible for d from now (0 hands it back at once). ErrNoMessage.
+	Extend(ctx context.Context, handle string, d time.Duration) error
+	// Delete acknowledges the delivery. ErrNoMessage when it has been delivered again since.
+	Delete(ctx context.Context, handle string) error
+	// Depth returns how many messages are visible, in flight, and delayed, and the age of the oldest.
+	Depth(ctx context.Context) (Depth, error)
+}
+
+// Depth is a queue's size at one moment.
+type Depth struct {
+	Visible, InFlight, Delayed int
+	OldestAge                  time.Duration
+}
+
+// DeadLetters is the operator's view of a queue's dead-letter queue.
+type DeadLetters interface {
+	// List returns up to limit dead letters, oldest first, without taking them.
+	List(ctx context.Context, limit int) ([]Message, error)
+	// Redrive moves up to limit dead letters back and returns how many.
+	Redrive(ctx context.Context, limit int) (int, error)
+	// Purge drops all dead letters and returns how many.
+	Purge(ctx context.Context) (int, error)
+}
