@@ -1,0 +1,318 @@
+// Package clip converts one segment file: it decodes the segment's window with its lead-in and
+// lead-out, estimates depth, renders the views and encodes the window's own frames, all at once.
+package clip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/media"
+	"github.com/stereospot/stereospot/internal/stereo"
+	"github.com/stereospot/stereospot/internal/stereo/depth"
+	"github.com/stereospot/stereospot/internal/stereo/yuv"
+)
+
+// Request is one conversion of one segment file.
+type Request struct {
+	Input  string // path of a segment file as media.Split writes it
+	Output string // path of the MP4 to write; it is removed again on failure
+	// Window overrides the segment's own window when Frames > 0.
+	Window media.Window
+	Format job.Format
+	Stereo job.StereoOptions
+	Depth  job.DepthOptions
+	Encode job.EncodeOptions
+	// Workers is how many goroutines render one frame; 0 means one per core.
+	Workers int
+	// Progress, if set, is called from one goroutine after every encoded frame with the count so far.
+	Progress func(frames int)
+}
+
+// Result says what Convert made.
+type Result struct {
+	Frames int
+	Cuts   []int // indices in the window of frames that start a new shot
+}
+
+// Support returns how many frames of lead-in and lead-out the named depth source needs.
+func Support(d job.DepthOptions) (int, error) {
+	est, err := depth.New(d.Model)
+	if err != nil {
+		return 0, err
+	}
+	return est.Support(), nil
+}
+
+// Convert runs the request. The output holds exactly the window's frames, in order, or does not exist.
+// errors.Is(err, media.ErrFrameCount) means that the segment doesn't decode to the frames it promises.
+func Convert(ctx context.Context, req Request) (Result, error) {
+	seg, err := media.OpenSegment(ctx, req.Input)
+	if err != nil {
+		return Result{}, err
+	}
+	if seg.Info().Video.Bits > 8 {
+		return convert[uint16](ctx, req, seg)
+	}
+	return convert[uint8](ctx, req, seg)
+}
+
+// work is one conversion under way; T is the sample type of the video.
+type work[T yuv.Sample] struct {
+	req      Request
+	video    media.Video
+	span     span
+	est      depth.Estimator
+	renderer *stereo.Renderer[T]
+	reader   *media.FrameReader
+	encoder  *media.Encoder
+	sources  *pool[T] // decoded frames
+	outputs  *pool[T] // rendered frames
+	cuts     []int
+}
+
+// span is the part of the segment file that is decoded, and the part of that which is kept.
+type span struct {
+	first, frames int // in the file's frames
+	lead          int // decoded frames before the window
+	keep          int // frames of the window
+}
+
+// decodeSpan widens the window by the support, within the lead that the segment allows.
+func decodeSpan(info media.SegmentInfo, w media.Window, support int) (span, error) {
+	own := info.Window
+	end := own.First + own.Frames
+	if w.First < own.First-info.LeadIn || w.Frames < 1 || w.First+w.Frames > end+info.LeadOut {
+		return span{}, &media.Error{Reason: fmt.Sprintf(
+			"window of %d frames at %d lies outside of segment %d", w.Frames, w.First, info.Index)}
+	}
+	first := max(w.First-support, own.First-info.LeadIn)
+	last := min(w.First+w.Frames+support, end+info.LeadOut)
+	return span{first: first, frames: last - first, lead: w.First - first, keep: w.Frames}, nil
+}
+
+func convert[T yuv.Sample](ctx context.Context, req Request, seg *media.SegmentFile) (res Result, err error) {
+	w, err := newWork[T](ctx, req, seg)
+	if err != nil {
+		return Result{}, err
+	}
+	defer w.reader.Close()
+	defer func() {
+		if err != nil {
+			w.encoder.Abort()
+		}
+	}()
+	if err := w.run(ctx); err != nil {
+		return Result{}, err
+	}
+	n, err := w.encoder.Close()
+	if err != nil {
+		return Result{}, err
+	}
+	if n != w.span.keep {
+		return Result{}, &media.Error{Reason: fmt.Sprintf("encoder wrote %d frames of %d", n, w.span.keep)}
+	}
+	return Result{Frames: n, Cuts: w.cuts}, nil
+}
+
+func newWork[T yuv.Sample](ctx context.Context, req Request, seg *media.SegmentFile) (*work[T], error) {
+	info := seg.Info()
+	v := info.Video
+	est, err := depth.New(req.Depth.Model)
+	if err != nil {
+		return nil, err
+	}
+	window := req.Window
+	if window.Frames == 0 {
+		window = info.Window
+	}
+	w := &work[T]{req: req, video: v, est: est}
+	if w.span, err = decodeSpan(info, window, est.Support()); err != nil {
+		return nil, err
+	}
+	workers := req.Workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	if w.renderer, err = NewRenderer[T](v, req.Format, req.Stereo, workers); err != nil {
+		return nil, err
+	}
+	ow, oh := w.renderer.OutputSize()
+	w.sources = newPool[T](v.Width, v.Height, v.Bits)
+	w.outputs = newPool[T](ow, oh, v.Bits)
+	w.encoder, err = media.NewEncoder(ctx, encodeRequest(req, v, ow, oh))
+	if err != nil {
+		return nil, err
+	}
+	if w.reader, err = seg.Decode(ctx, w.span.first, w.span.frames); err != nil {
+		w.encoder.Abort()
+		return nil, err
+	}
+	return w, nil
+}
+
+// NewRenderer builds the renderer for a video and a person's choices.
+func NewRenderer[T yuv.Sample](v media.Video, f job.Format, s job.StereoOptions, workers int) (*stereo.Renderer[T], error) {
+	return stereo.NewRenderer[T](stereo.Config{
+		Format:          f,
+		Divergence:      s.Divergence,
+		Convergence:     s.Convergence,
+		ForegroundScale: s.ForegroundScale,
+		RightOnly:       s.Eyes == job.RightEye,
+		Anaglyph:        s.Anaglyph,
+		FullRange:       v.Color.Range == "pc",
+		Matrix:          v.Color.Matrix,
+		Transfer:        v.Color.Transfer,
+	}, v.Width, v.Height, v.Bits, workers)
+}
+
+func encodeRequest(req Request, v media.Video, w, h int) media.EncodeRequest {
+	return media.EncodeRequest{
+		Path: req.Output, Width: w, Height: h, Bits: v.Bits,
+		FrameRate: v.FrameRate, SAR: v.SAR, Color: v.Color, HDR10: v.HDR10,
+		Codec: req.Encode.Codec, Encoder: req.Encode.Encoder, Preset: req.Encode.Preset, CRF: req.Encode.CRF,
+		Layout: LayoutOf(req.Format),
+	}
+}
+
+// LayoutOf returns the stereo tag that goes with a format.
+func LayoutOf(f job.Format) media.Layout {
+	switch f {
+	case job.FullSBS:
+		return media.SideBySide
+	case job.HalfSBS:
+		return media.SideBySideHalf
+	case job.FullTB:
+		return media.TopBottom
+	case job.HalfTB:
+		return media.TopBottomHalf
+	case job.CrossEyed:
+		return media.RightLeft
+	case job.VR180:
+		return media.Equirect180
+	}
+	return media.Mono
+}
+
+// rendering is a decoded frame with its finished depth map.
+type rendering[T yuv.Sample] struct {
+	frame *picture[T]
+	depth depth.Map
+}
+
+// run moves frames through decode → estimate → render → encode, each in a goroutine of its own, over
+// short queues, so that all four overlap and memory stays bounded.
+func (w *work[T]) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	decoded := make(chan *picture[T], 2)
+	estimated := make(chan rendering[T], 1)
+	rendered := make(chan *picture[T], 2)
+	g.Go(func() error { defer close(decoded); return w.decode(ctx, decoded) })
+	g.Go(func() error { defer close(estimated); return w.estimate(ctx, decoded, estimated) })
+	g.Go(func() error { defer close(rendered); return w.render(ctx, estimated, rendered) })
+	g.Go(func() error { return w.encode(rendered) })
+	return g.Wait()
+}
+
+// send hands v on unless the work has ended.
+func send[V any](ctx context.Context, to chan<- V, v V) error {
+	select {
+	case to <- v:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (w *work[T]) decode(ctx context.Context, out chan<- *picture[T]) error {
+	for {
+		p := w.sources.get()
+		err := w.reader.ReadFrame(p.raw)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := send(ctx, out, p); err != nil {
+			return err
+		}
+	}
+}
+
+// estimate pairs every frame with its depth map. Estimates come Support frames late, so frames wait
+// here in display order; those of the lead-in and lead-out end here.
+func (w *work[T]) estimate(ctx context.Context, in <-chan *picture[T], out chan<- rendering[T]) error {
+	pw, ph := w.est.Size(w.video.Width, w.video.Height)
+	var waiting []*picture[T]
+	index := -w.span.lead // of the next estimate, in the window
+	pass := func(ready []depth.Estimate) error {
+		for _, e := range ready {
+			p := waiting[0]
+			waiting = waiting[1:]
+			i := index
+			index++
+			if i < 0 || i >= w.span.keep {
+				w.sources.put(p)
+				continue
+			}
+			if e.Cut {
+				w.cuts = append(w.cuts, i)
+			}
+			if err := send(ctx, out, rendering[T]{p, e.Map}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	fullRange := w.video.Color.Range == "pc"
+	for p := range in {
+		waiting = append(waiting, p)
+		ready, err := w.est.Push(depth.Reduce(p.frame, pw, ph, fullRange, nil))
+		if err != nil {
+			return err
+		}
+		if err := pass(ready); err != nil {
+			return err
+		}
+	}
+	ready, err := w.est.Flush()
+	if err != nil {
+		return err
+	}
+	return pass(ready)
+}
+
+func (w *work[T]) render(ctx context.Context, in <-chan rendering[T], out chan<- *picture[T]) error {
+	for r := range in {
+		dst := w.outputs.get()
+		if err := w.renderer.Render(dst.frame, r.frame.frame, &r.depth); err != nil {
+			return err
+		}
+		w.sources.put(r.frame)
+		if err := send(ctx, out, dst); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *work[T]) encode(in <-chan *picture[T]) error {
+	n := 0
+	for p := range in {
+		if err := w.encoder.WriteFrame(p.raw); err != nil {
+			return err
+		}
+		w.outputs.put(p)
+		n++
+		if w.req.Progress != nil {
+			w.req.Progress(n)
+		}
+	}
+	return nil
+}

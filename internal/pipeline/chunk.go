@@ -1,0 +1,161 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/stereospot/stereospot/internal/clip"
+	"github.com/stereospot/stereospot/internal/inference"
+	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/media"
+	"github.com/stereospot/stereospot/internal/platform"
+)
+
+// metaPlan is the metadata of a segment object that names the plan it belongs to.
+const metaPlan = "stereospot-plan"
+
+// Chunk plans a job's source and writes its plan and segment files. Repeated, it finds the same plan and
+// writes only what is missing.
+func (p *Pipeline) Chunk(ctx context.Context, jobID string) error {
+	j, err := p.advance(ctx, jobID, job.ChunkingInProgress, nil)
+	if err != nil {
+		return err
+	}
+	dir, err := p.scratch("chunk")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	source, err := platform.Fetch(ctx, p.Input, job.SourceKey(jobID), dir)
+	if err != nil {
+		return err
+	}
+	p.observe(Event{JobID: jobID, Stage: Measuring})
+	plan, err := MakePlan(ctx, source, j.Options, j.Lossless)
+	if err != nil {
+		return err
+	}
+	codec, encoder, err := media.ChooseEncoder(ctx, j.Options.Encode.Codec, j.Options.Encode.Encoder, plan.Source.Video.Bits)
+	if err != nil {
+		return err
+	}
+	p.observe(Event{JobID: jobID, Stage: Splitting, Plan: plan})
+	if err := p.writeSegments(ctx, j, source, plan, dir); err != nil {
+		return err
+	}
+	j, err = p.advance(ctx, jobID, job.ChunkingComplete, func(j *job.Job) {
+		j.TotalSegments, j.TotalFrames = len(plan.Segments), plan.Frames()
+		j.Options.Encode.Codec, j.Options.Encode.Encoder = codec, encoder
+		j.Options.Encode.Container = container(j.Options.Encode.Container, &plan.Source)
+		_, lost := media.Carry(&plan.Source, string(j.Options.Encode.Container))
+		j.Warnings = append(append([]string{}, plan.Warnings...), lost...)
+	})
+	if err != nil {
+		return err
+	}
+	return p.trigger(ctx, j)
+}
+
+// MakePlan measures the source and plans its segments for the options. lossless forces segments that are
+// re-encoded without loss, for a source whose copies turned out not to decode to the same frames.
+func MakePlan(ctx context.Context, source string, o job.Options, lossless bool) (*media.Plan, error) {
+	support, err := clip.Support(o.Depth)
+	if err != nil {
+		return nil, err
+	}
+	src, err := media.Probe(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	timeline, err := media.ReadTimeline(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	return media.NewPlan(src, timeline, media.PlanOptions{
+		SegmentFrames: o.SegmentFrames, Support: support, Start: o.Start, Duration: o.Duration, Lossless: lossless,
+	})
+}
+
+// container settles AutoContainer for a source.
+func container(c job.Container, src *media.Source) job.Container {
+	if c == job.AutoContainer || c == "" {
+		return job.Container(media.AutoContainer(src))
+	}
+	return c
+}
+
+// writeSegments publishes the plan, then every segment that isn't there yet. Segments of another plan
+// (changed source or options) are overwritten, for their metadata names the plan.
+func (p *Pipeline) writeSegments(ctx context.Context, j job.Job, source string, plan *media.Plan, dir string) error {
+	body, err := json.Marshal(plan)
+	if err != nil {
+		return err
+	}
+	id := hashBytes(body)
+	missing, err := p.missingSegments(ctx, j, plan, id)
+	if err != nil {
+		return err
+	}
+	// The plan goes first: whoever sees a segment can find the plan.
+	if _, err := p.Input.Put(ctx, job.PlanKey(j.ID), bytes.NewReader(body), platform.PutOptions{ContentType: "application/json"}); err != nil {
+		return err
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return media.Split(ctx, source, plan, dir, func(s media.Segment, path string) error {
+		if !missing[s.Index] {
+			return os.Remove(path)
+		}
+		sum, err := platform.HashFile(path)
+		if err != nil {
+			return err
+		}
+		_, err = platform.PutFile(ctx, p.Input, segmentKey(j, plan, s.Index), path, platform.PutOptions{
+			ContentType: "video/x-matroska",
+			Metadata:    map[string]string{metaPlan: id, inference.MetaContent: sum},
+		})
+		if err == nil {
+			p.observe(Event{JobID: j.ID, Stage: Splitting, Segment: s.Index, SegmentDone: true})
+		}
+		return err
+	})
+}
+
+func segmentKey(j job.Job, plan *media.Plan, index int) string {
+	return job.SegmentKey(j.ID, index, len(plan.Segments), j.Options.Format)
+}
+
+func (p *Pipeline) missingSegments(ctx context.Context, j job.Job, plan *media.Plan, id string) (map[int]bool, error) {
+	missing := map[int]bool{}
+	for _, s := range plan.Segments {
+		o, err := p.Input.Head(ctx, segmentKey(j, plan, s.Index))
+		if err != nil && !errors.Is(err, platform.ErrNotFound) {
+			return nil, err
+		}
+		if err != nil || o.Metadata[metaPlan] != id {
+			missing[s.Index] = true
+		}
+	}
+	return missing, nil
+}
+
+// ReadPlan returns the plan that Chunk wrote for a job.
+func (p *Pipeline) ReadPlan(ctx context.Context, jobID string) (*media.Plan, error) {
+	r, _, err := p.Input.Get(ctx, job.PlanKey(jobID), 0, -1)
+	if err != nil {
+		return nil, fmt.Errorf("plan of job %s: %w", jobID, err)
+	}
+	defer r.Close()
+	body, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	plan := new(media.Plan)
+	return plan, json.Unmarshal(body, plan)
+}

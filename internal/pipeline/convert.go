@@ -1,0 +1,163 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/stereospot/stereospot/internal/inference"
+	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/media"
+	"github.com/stereospot/stereospot/internal/platform"
+)
+
+// Convert makes the converted segment that belongs to a segment's key, unless an output that answers
+// the same request is there, with the bytes its metadata promises.
+func (p *Pipeline) Convert(ctx context.Context, key string) error {
+	ref, ok := job.ParseSegmentKey(key)
+	if !ok {
+		return fmt.Errorf("%w: %q is no segment's key", ErrDead, key)
+	}
+	// A segment's event may come before chunking is recorded as complete.
+	j, err := p.live(ctx, ref.JobID, job.ChunkingInProgress, job.ChunkingComplete)
+	if err != nil {
+		return err
+	}
+	if j.TotalSegments != 0 && j.TotalSegments != ref.Total {
+		return fmt.Errorf("%w: segment of an older plan", ErrDead)
+	}
+	in, err := p.Input.Head(ctx, key)
+	if err != nil {
+		return err
+	}
+	req := inference.Request{
+		JobID: j.ID, Index: ref.Index, Input: key, Output: job.OutputKey(j.ID, ref.Index),
+		Content: in.Metadata[inference.MetaContent],
+		Format:  ref.Format, Stereo: j.Options.Stereo, Depth: j.Options.Depth, Encode: j.Options.Encode,
+	}
+	frames, err := p.existing(ctx, req)
+	if err != nil {
+		return err
+	}
+	if frames > 0 {
+		p.observe(Event{JobID: j.ID, Stage: Converting, Segment: ref.Index, Frames: frames, Kept: true, SegmentDone: true})
+		return nil
+	}
+	res, err := p.Converter.Convert(ctx, req, func(n int) {
+		p.observe(Event{JobID: j.ID, Stage: Converting, Segment: ref.Index, Frames: n})
+	})
+	if errors.Is(err, media.ErrFrameCount) && !j.Lossless {
+		return p.rechunk(ctx, j.ID, err)
+	}
+	if err != nil {
+		return err
+	}
+	p.observe(Event{JobID: j.ID, Stage: Converting, Segment: ref.Index, Frames: res.Frames, SegmentDone: true})
+	return nil
+}
+
+// existing returns the frames of an output that is already the answer to req, 0 when there is none. A
+// store on this disk may have been damaged by a power cut, so its bytes are read; a managed one checks
+// them itself.
+func (p *Pipeline) existing(ctx context.Context, req inference.Request) (int, error) {
+	o, err := p.Output.Head(ctx, req.Output)
+	if errors.Is(err, platform.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	frames, ok := inference.Matches(o, req)
+	if !ok {
+		return 0, nil
+	}
+	intact, err := p.intact(ctx, p.Output, o)
+	if err != nil || !intact {
+		return 0, err
+	}
+	return frames, nil
+}
+
+// intact reports whether an object on this disk still has the bytes that its metadata promises.
+func (p *Pipeline) intact(ctx context.Context, store platform.Objects, o platform.Object) (bool, error) {
+	files, ok := store.(platform.Files)
+	if !ok {
+		return true, nil
+	}
+	path, err := files.Path(ctx, o.Key)
+	if err != nil {
+		return false, err
+	}
+	sum, err := platform.HashFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	return sum == o.Metadata[inference.MetaContent], err
+}
+
+// ErrRechunk says that a segment's copy didn't decode to the planned frames and that the job was sent
+// back to chunking, this time through a lossless re-encode.
+var ErrRechunk = errors.New("stream copy was not exact: chunking again without loss")
+
+func (p *Pipeline) rechunk(ctx context.Context, jobID string, cause error) error {
+	p.Log.Warn("segments are not exact copies; chunking again through a lossless re-encode", "job_id", jobID, "cause", cause)
+	_, err := p.advance(ctx, jobID, job.ChunkingInProgress, func(j *job.Job) {
+		j.Lossless, j.TotalSegments, j.CompletedSegments = true, 0, 0
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.Completions.Forget(ctx, jobID); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", ErrRechunk, cause)
+}
+
+// Complete records the converted segment that belongs to an output's key, and reports the job as ready
+// when it was the last. Keys of other objects under jobs/ are no error: the event filter can't tell.
+func (p *Pipeline) Complete(ctx context.Context, key string) error {
+	id, index, ok := job.ParseOutputKey(key)
+	if !ok {
+		return nil
+	}
+	if _, err := p.live(ctx, id, job.ChunkingInProgress, job.ChunkingComplete); err != nil {
+		return err
+	}
+	o, err := p.Output.Head(ctx, key)
+	if err != nil {
+		return err
+	}
+	frames, _ := strconv.Atoi(o.Metadata[inference.MetaFrames])
+	j, err := p.Completions.Record(ctx, platform.Completion{
+		JobID: id, Index: index, Key: key, Frames: frames, Completed: p.Now(),
+	})
+	if errors.Is(err, platform.ErrNotFound) {
+		return fmt.Errorf("%w: no such job", ErrDead)
+	}
+	if err != nil {
+		return err
+	}
+	return p.trigger(ctx, j)
+}
+
+// trigger tells Ready when chunking is complete and every segment is converted. It is evaluated after
+// every completion and after chunking, so the order in which the two become true doesn't matter.
+func (p *Pipeline) trigger(ctx context.Context, j job.Job) error {
+	if j.Status != job.ChunkingComplete || j.TotalSegments == 0 || j.CompletedSegments < j.TotalSegments {
+		return nil
+	}
+	return p.Ready(ctx, j.ID)
+}
+
+func hashBytes(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// leaseTime is how long a reassembly's lease lasts without renewal; a holder that dies delays its job by it.
+const leaseTime = 2 * time.Minute

@@ -1,0 +1,115 @@
+// Package pipeline holds the steps that turn an upload into a film in 3D: chunk, convert, complete,
+// reassemble. Each is a function of a message and a platform, may be killed at any point, and may be
+// repeated: its effects are conditional writes and objects that appear whole or not at all.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/stereospot/stereospot/internal/inference"
+	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/media"
+	"github.com/stereospot/stereospot/internal/platform"
+)
+
+// Pipeline is what the steps work with. All fields but Observe are required.
+type Pipeline struct {
+	Jobs        platform.Jobs
+	Completions platform.Completions
+	Leases      platform.Leases
+	Input       platform.Objects // uploads, plans, segments
+	Output      platform.Objects // converted segments, final files
+	Converter   inference.Converter
+	Scratch     string // directory for files under way; best on the disk of the object stores
+	Owner       string // this process's name in leases
+	Log         *slog.Logger
+	Now         func() time.Time
+	// Ready is told when a job can be reassembled. It may be told more than once.
+	Ready func(ctx context.Context, jobID string) error
+	// Observe, if set, hears of progress; it must not block. Called from several goroutines.
+	Observe func(Event)
+}
+
+// Stage names a part of the work, in the order in which a person sees them.
+type Stage string
+
+// The stages.
+const (
+	Measuring    Stage = "measuring"    // probing the source and reading its packet table
+	Splitting    Stage = "splitting"    // writing segment files
+	Converting   Stage = "converting"   // depth, views, encoding
+	Reassembling Stage = "reassembling" // joining, muxing, reading back
+)
+
+// Event is one step of progress.
+type Event struct {
+	JobID string
+	Stage Stage
+	Plan  *media.Plan // set once per Chunk, when it is known
+	// Segment and Frames say how far a segment is; Kept is set when its output was there already.
+	Segment, Frames int
+	Kept            bool
+	SegmentDone     bool
+}
+
+func (p *Pipeline) observe(e Event) {
+	if p.Observe != nil {
+		p.Observe(e)
+	}
+}
+
+// ErrDead says that a message belongs to a job that is gone or no longer wants the work: acknowledge it.
+var ErrDead = errors.New("job is gone or has ended")
+
+// advance moves a job to a status if it may go there, and applies change in the same write.
+func (p *Pipeline) advance(ctx context.Context, id string, to job.Status, change func(*job.Job)) (job.Job, error) {
+	j, err := p.Jobs.Update(ctx, id, func(j *job.Job) error {
+		if !slices.Contains(to.From(), j.Status) {
+			return fmt.Errorf("%w: it is %s", ErrDead, j.Status)
+		}
+		j.Status, j.UpdatedAt = to, p.Now()
+		if change != nil {
+			change(j)
+		}
+		return nil
+	})
+	if errors.Is(err, platform.ErrNotFound) {
+		return j, fmt.Errorf("%w: no such job", ErrDead)
+	}
+	return j, err
+}
+
+// Fail ends a job with a reason that a person can read. A job that has ended stays as it is.
+func (p *Pipeline) Fail(ctx context.Context, id, reason string) error {
+	_, err := p.advance(ctx, id, job.Failed, func(j *job.Job) { j.Reason = reason })
+	if errors.Is(err, ErrDead) {
+		return nil
+	}
+	return err
+}
+
+// live returns the job if its status is one of want.
+func (p *Pipeline) live(ctx context.Context, id string, want ...job.Status) (job.Job, error) {
+	j, err := p.Jobs.Get(ctx, id)
+	if errors.Is(err, platform.ErrNotFound) {
+		return j, fmt.Errorf("%w: no such job", ErrDead)
+	}
+	if err == nil && !slices.Contains(want, j.Status) {
+		return j, fmt.Errorf("%w: it is %s", ErrDead, j.Status)
+	}
+	return j, err
+}
+
+// scratch makes a directory for one step's files; the caller removes it.
+func (p *Pipeline) scratch(step string) (string, error) {
+	if err := os.MkdirAll(p.Scratch, 0o700); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(p.Scratch, step+"-*")
+}
