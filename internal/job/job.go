@@ -10,6 +10,8 @@ type Job struct {
 	Status  Status  `json:"status"`
 	Reason  string  `json:"reason,omitempty"` // why it failed, for a person to read
 	Options Options `json:"options"`
+	// Settled is Options.Encode with nothing left open, decided when the source was measured.
+	Settled EncodeOptions `json:"settled"`
 	// Source names the source's content where it isn't uploaded but used in place.
 	Source string `json:"source,omitempty"`
 	// TotalSegments is 0 until chunking is complete.

@@ -40,21 +40,14 @@ func (p *Pipeline) Chunk(ctx context.Context, jobID string) error {
 	if err != nil {
 		return err
 	}
-	codec, encoder, err := media.ChooseEncoder(ctx, j.Options.Encode.Codec, j.Options.Encode.Encoder, plan.Source.Video.Bits)
-	if err != nil {
+	if j, err = p.settle(ctx, j, plan); err != nil {
 		return err
 	}
-	p.observe(Event{JobID: jobID, Stage: Splitting, Plan: plan})
+	p.observe(Event{JobID: jobID, Stage: Splitting, Plan: plan, Warnings: j.Warnings})
 	if err := p.writeSegments(ctx, j, source, plan, dir); err != nil {
 		return err
 	}
-	j, err = p.advance(ctx, jobID, job.ChunkingComplete, func(j *job.Job) {
-		j.TotalSegments, j.TotalFrames = len(plan.Segments), plan.Frames()
-		j.Options.Encode.Codec, j.Options.Encode.Encoder = codec, encoder
-		j.Options.Encode.Container = container(j.Options.Encode.Container, &plan.Source)
-		_, lost := media.Carry(&plan.Source, string(j.Options.Encode.Container))
-		j.Warnings = append(append([]string{}, plan.Warnings...), lost...)
-	})
+	j, err = p.advance(ctx, jobID, job.ChunkingComplete, func(j *job.Job) { j.TotalSegments = len(plan.Segments) })
 	if err != nil {
 		return err
 	}
@@ -81,12 +74,22 @@ func MakePlan(ctx context.Context, source string, o job.Options, lossless bool) 
 	})
 }
 
-// container settles AutoContainer for a source.
-func container(c job.Container, src *media.Source) job.Container {
-	if c == job.AutoContainer || c == "" {
-		return job.Container(media.AutoContainer(src))
+// settle decides what a person left open about encoding, and writes it down with what the plan says before
+// any segment is: a segment may be converted before chunking is recorded as complete.
+func (p *Pipeline) settle(ctx context.Context, j job.Job, plan *media.Plan) (job.Job, error) {
+	src, e := &plan.Source, j.Options.Encode
+	var err error
+	if e.Codec, e.Encoder, err = media.ChooseEncoder(ctx, e.Codec, e.Encoder, src.Video.Bits); err != nil {
+		return j, err
 	}
-	return c
+	if e.Container == job.AutoContainer {
+		e.Container = job.Container(media.AutoContainer(src))
+	}
+	_, lost := media.Carry(src, string(e.Container))
+	return p.advance(ctx, j.ID, job.ChunkingInProgress, func(j *job.Job) {
+		j.Settled, j.TotalFrames = e, plan.Frames()
+		j.Warnings = append(append([]string{}, plan.Warnings...), lost...)
+	})
 }
 
 // writeSegments publishes the plan, then every segment that isn't there yet. Segments of another plan

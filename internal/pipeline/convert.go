@@ -23,7 +23,8 @@ func (p *Pipeline) Convert(ctx context.Context, key string) error {
 	if !ok {
 		return fmt.Errorf("%w: %q is no segment's key", ErrDead, key)
 	}
-	// A segment's event may come before chunking is recorded as complete.
+	// A segment's event may come before chunking is recorded as complete: what encoding was settled on is
+	// in the row before the first segment is written.
 	j, err := p.live(ctx, ref.JobID, job.ChunkingInProgress, job.ChunkingComplete)
 	if err != nil {
 		return err
@@ -38,7 +39,7 @@ func (p *Pipeline) Convert(ctx context.Context, key string) error {
 	req := inference.Request{
 		JobID: j.ID, Index: ref.Index, Input: key, Output: job.OutputKey(j.ID, ref.Index),
 		Content: in.Metadata[inference.MetaContent],
-		Format:  ref.Format, Stereo: j.Options.Stereo, Depth: j.Options.Depth, Encode: j.Options.Encode,
+		Format:  ref.Format, Stereo: j.Options.Stereo, Depth: j.Options.Depth, Encode: j.Settled,
 	}
 	frames, err := p.existing(ctx, req)
 	if err != nil {

@@ -52,6 +52,8 @@ type Event struct {
 	JobID string
 	Stage Stage
 	Plan  *media.Plan // set once per Chunk, when it is known
+	// Warnings come with the plan: what the output can't keep, in plain words.
+	Warnings []string
 	// Segment and Frames say how far a segment is; Kept is set when its output was there already.
 	Segment, Frames int
 	Kept            bool

@@ -49,15 +49,15 @@ func (p *Pipeline) reassemble(ctx context.Context, j job.Job) error {
 		return err
 	}
 	p.observe(Event{JobID: j.ID, Stage: Reassembling, Plan: plan})
-	final := filepath.Join(dir, "final."+string(j.Options.Encode.Container))
+	final := filepath.Join(dir, "final."+string(j.Settled.Container))
 	if _, err := media.Assemble(ctx, media.AssembleRequest{
-		Plan: plan, SourcePath: source, Segments: segments, Container: string(j.Options.Encode.Container),
+		Plan: plan, SourcePath: source, Segments: segments, Container: string(j.Settled.Container),
 		Layout: clip.LayoutOf(j.Options.Format), Output: final,
 	}); err != nil {
 		return err
 	}
-	key := job.FinalKey(j.ID, j.Options.Encode.Container)
-	if _, err := platform.PutFile(ctx, p.Output, key, final, platform.PutOptions{ContentType: contentType(j.Options.Encode.Container)}); err != nil {
+	key := job.FinalKey(j.ID, j.Settled.Container)
+	if _, err := platform.PutFile(ctx, p.Output, key, final, platform.PutOptions{ContentType: contentType(j.Settled.Container)}); err != nil {
 		return err
 	}
 	_, err = p.advance(ctx, j.ID, job.Completed, func(j *job.Job) {

@@ -1,0 +1,56 @@
+# The two commands a newcomer needs:
+#   make convert IN=film.mp4    set up, build, convert (without IN: a demo scene)
+#   make test                   set up what the tests need, run them all
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+BIN := bin/stereospot
+SOURCES := $(shell find . -name '*.go' -not -path './node_modules/*') go.mod go.sum
+
+.PHONY: build setup setup-test convert demo-film test lint race fuzz bench quality clean
+
+build: $(BIN)
+
+$(BIN): $(SOURCES)
+	@mkdir -p bin
+	go build -trimpath -o $@ .
+
+setup:
+	@scripts/setup.sh ffmpeg
+
+setup-test:
+	@scripts/setup.sh ffmpeg mediainfo mkvinfo
+
+# ARGS adds any option of `stereospot convert`, such as ARGS="--format anaglyph".
+convert: setup build
+ifdef IN
+	$(BIN) convert $(ARGS) "$(IN)"
+else
+	@mkdir -p work
+	@test -f work/demo.mp4 || $(BIN) scene demo -o work/demo.mp4
+	$(BIN) convert -y $(ARGS) work/demo.mp4
+endif
+
+lint:
+	@files=$$(gofmt -l main.go internal); test -z "$$files" || { echo "gofmt: $$files"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+# The race detector slows pixel loops tenfold, so it runs where goroutines meet.
+race:
+	go test -race ./internal/job/... ./internal/platform/... ./internal/pipeline/... ./internal/clip/...
+
+test: setup-test lint
+	go test ./...
+	$(MAKE) race
+
+# Every fuzz target for a little while.
+FUZZTIME ?= 20s
+fuzz:
+	@grep -rlE '^func Fuzz' --include='*_test.go' internal | while read -r file; do \
+	  for target in $$(grep -oE '^func Fuzz[A-Za-z0-9_]+' "$$file" | cut -d' ' -f2); do \
+	    echo "$$file $$target"; go test "./$$(dirname $$file)" -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) || exit 1; \
+	  done; done
+
+clean:
+	rm -rf bin work

@@ -1,0 +1,120 @@
+// Package cli is the command line: it parses arguments, wires the packages together and turns errors
+// into exit codes. Nothing imports it but main.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// commands is the grammar; kong reads the tags.
+type commands struct {
+	Convert convertCommand `cmd:"" help:"Convert one video into 3D."`
+	Probe   probeCommand   `cmd:"" help:"Show what a video holds, how it would be split, and what survives."`
+	Preview previewCommand `cmd:"" help:"Draw a sheet of one frame: picture, depth, anaglyph, disparity."`
+	Scene   sceneCommand   `cmd:"" help:"Render a short film of a made-up scene, to try things on."`
+	Version versionCommand `cmd:"" help:"Print the version of StereoSpot and of FFmpeg."`
+}
+
+// streams are a process's standard streams, so that tests can stand in for them.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// usageError is a wrong use of the command line: exit code 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// Main runs the command line and returns the process's exit code.
+func Main(args []string, in io.Reader, out, errOut io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// After the first signal the default action is restored, so that a second one ends at once.
+	context.AfterFunc(ctx, stop)
+	return run(ctx, args, streams{in, out, errOut})
+}
+
+func run(ctx context.Context, args []string, std streams) int {
+	err := dispatch(ctx, args, std)
+	var exit exitRequest
+	switch usage := (usageError{}); {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &exit):
+		return int(exit)
+	case errors.As(err, &usage):
+		fmt.Fprintf(std.err, "stereospot: %s\n", oneLine(err))
+		return exitUsage
+	default:
+		fmt.Fprintf(std.err, "stereospot: %s\n", oneLine(err))
+		return exitFailed
+	}
+}
+
+// exitRequest carries kong's wish to end the process (after --help) out of the parser as a panic.
+type exitRequest int
+
+func (e exitRequest) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+func dispatch(ctx context.Context, args []string, std streams) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			exit, ok := r.(exitRequest)
+			if !ok {
+				panic(r)
+			}
+			err = exit
+		}
+	}()
+	parser, err := newParser(std)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return usageError{fmt.Errorf("%w (see stereospot --help)", err)}
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	return parsed.Run(std)
+}
+
+func newParser(std streams) (*kong.Kong, error) {
+	return kong.New(&commands{},
+		kong.Name("stereospot"),
+		kong.Description("StereoSpot turns 2D video into stereoscopic 3D: same frames, same instants, same sound."),
+		kong.Writers(std.out, std.err),
+		kong.Exit(func(code int) { panic(exitRequest(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.ShortUsageOnError(),
+	)
+}
+
+// oneLine folds an error into a single line for a person.
+func oneLine(err error) string {
+	if errors.Is(err, context.Canceled) {
+		return "stopped; the same command continues where it was"
+	}
+	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}

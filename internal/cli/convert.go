@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/media"
+)
+
+// stereoFlags are the choices that shape the views; preview shares them.
+type stereoFlags struct {
+	Divergence      float64 `help:"Total disparity between nearest and farthest, in percent of the width." default:"2.0" placeholder:"PERCENT"`
+	Convergence     float64 `help:"Depth that lies in the screen plane: 0 = farthest, 1 = nearest." default:"0.5" placeholder:"0..1"`
+	Eyes            string  `help:"Views to synthesise: both, or right only (the left stays the source untouched)." enum:"both,right" default:"both"`
+	ForegroundScale float64 `help:"Bend depth: above 0 spreads what is near, below 0 what is far." default:"0" placeholder:"-3..3"`
+	Anaglyph        string  `help:"Mixing for --format anaglyph: ${enum}." enum:"dubois,color,half-color,gray" default:"dubois"`
+	Depth           string  `help:"Where depth comes from: classic needs no download." default:"classic"`
+}
+
+func (f stereoFlags) apply(o *job.Options) {
+	o.Stereo = job.StereoOptions{
+		Divergence: f.Divergence, Convergence: f.Convergence, Eyes: job.Eyes(f.Eyes),
+		ForegroundScale: f.ForegroundScale, Anaglyph: job.AnaglyphMethod(f.Anaglyph),
+	}
+	o.Depth.Model = f.Depth
+}
+
+type convertCommand struct {
+	Input  string `arg:"" help:"The 2D video." type:"path"`
+	Output string `short:"o" help:"The 3D video to write. Default: beside the input, with the suffix that players recognise." type:"path"`
+
+	Format string `help:"Arrangement of the views: ${enum}." enum:"full-sbs,half-sbs,full-tb,half-tb,cross-eyed,anaglyph,vr180,depth,rgbd" default:"full-sbs"`
+	stereoFlags
+	Codec     string `help:"Video codec: h264 or hevc. Default: hevc for 10-bit sources, else h264." enum:",h264,hevc" default:""`
+	CRF       int    `name:"crf" help:"Constant quality, 0 (lossless) to 51. Default: 18 for h264, 20 for hevc." default:"-1" placeholder:"N"`
+	Preset    string `help:"The encoder's own speed preset, such as veryfast, medium, slow." placeholder:"NAME"`
+	Encoder   string `help:"FFmpeg encoder: auto, libx264, libx265, h264_nvenc, hevc_nvenc, …" default:"auto"`
+	Container string `help:"File format: mp4, mkv, or auto (mp4 unless the sound doesn't fit into it)." enum:"auto,mp4,mkv" default:"auto"`
+
+	Start    string `help:"Begin here, in seconds or hh:mm:ss.sss (for trying a minute)." placeholder:"TIME"`
+	Duration string `help:"Convert this much, in seconds or hh:mm:ss.sss." placeholder:"TIME"`
+
+	SegmentFrames int    `help:"Largest number of frames in one segment." default:"1440" placeholder:"N"`
+	Jobs          int    `help:"Segments converted at the same time. 0 = fit to this machine." default:"0" placeholder:"N"`
+	WorkDir       string `help:"Directory for work under way. Default: a hidden one beside the output, removed when done." type:"path"`
+	NoResume      bool   `help:"Start over instead of continuing an interrupted conversion."`
+	Yes           bool   `short:"y" help:"Overwrite the output if it exists."`
+	JSON          bool   `name:"json" help:"Print one JSON object per event (docs/convert.md has the schema)."`
+	Quiet         bool   `short:"q" help:"Print errors only."`
+}
+
+// Help implements kong's detailed help.
+func (convertCommand) Help() string {
+	return `Examples:
+  stereospot convert film.mkv                                full side-by-side, beside the input
+  stereospot convert film.mkv --format anaglyph              for red-cyan glasses
+  stereospot convert film.mkv --format half-sbs --crf 20     for a 3D TV
+  stereospot convert film.mkv --start 0:10:00 --duration 60  try a minute first
+  stereospot convert film.mkv --divergence 3 --convergence 0.6
+
+Interrupted by Ctrl-C, a crash or a power cut, the same command continues where it was.
+Exit codes: 0 done, 1 failed (one line says why), 2 wrong usage.`
+}
+
+// options turns the flags into validated job options.
+func (c *convertCommand) options() (job.Options, error) {
+	o := job.DefaultOptions()
+	o.Format = job.Format(c.Format)
+	c.apply(&o)
+	o.Encode = job.EncodeOptions{
+		Codec: c.Codec, Encoder: c.Encoder, CRF: c.CRF, Preset: c.Preset, Container: job.Container(c.Container),
+	}
+	o.SegmentFrames = c.SegmentFrames
+	var err error
+	if o.Start, err = parseTime("--start", c.Start); err != nil {
+		return o, err
+	}
+	if o.Duration, err = parseTime("--duration", c.Duration); err != nil {
+		return o, err
+	}
+	if c.Duration != "" && o.Duration == 0 {
+		return o, usagef("--duration is 0: nothing to convert")
+	}
+	if c.Jobs < 0 || c.Jobs > 64 {
+		return o, usagef("--jobs is %d: use 0 to 64", c.Jobs)
+	}
+	if c.JSON && c.Quiet {
+		return o, usagef("--json and --quiet exclude each other")
+	}
+	if err := o.Validate(); err != nil {
+		return o, usageError{err}
+	}
+	return o, nil
+}
+
+// Run implements the command.
+func (c *convertCommand) Run(ctx context.Context, std streams) error {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	report := newReporter(std, c.JSON, c.Quiet)
+	begin := time.Now()
+	result, err := c.convert(ctx, o, report)
+	report.close()
+	if err != nil {
+		report.failed(err)
+		return err
+	}
+	report.done(result, time.Since(begin))
+	return nil
+}
+
+func (c *convertCommand) convert(ctx context.Context, o job.Options, report *reporter) (published, error) {
+	if err := media.CheckTools(ctx); err != nil {
+		return published{}, err
+	}
+	var err error
+	if o.Encode.Container, err = containerOf(o.Encode.Container, c.Output); err != nil {
+		return published{}, err
+	}
+	input, output, err := c.paths(o)
+	if err != nil {
+		return published{}, err
+	}
+	w, err := openWork(ctx, workRequest{
+		input: input, output: output, dir: c.WorkDir, options: o, fresh: c.NoResume, jobs: c.Jobs, report: report,
+	})
+	if err != nil {
+		return published{}, err
+	}
+	result, err := w.convert(ctx, c.Yes, c.Output == "")
+	return result, errors.Join(err, w.close(err == nil))
+}
+
+// paths returns the absolute input and output. Without -o the extension is settled later, with the container.
+func (c *convertCommand) paths(o job.Options) (input, output string, err error) {
+	if input, err = filepath.Abs(c.Input); err != nil {
+		return "", "", err
+	}
+	if err := media.CheckFile(input); err != nil {
+		return "", "", err
+	}
+	output = c.Output
+	if output == "" {
+		base := strings.TrimSuffix(filepath.Base(input), filepath.Ext(input))
+		ext := ".mp4"
+		if o.Encode.Container == job.MKV {
+			ext = ".mkv"
+		}
+		output = filepath.Join(filepath.Dir(input), base+o.Format.Suffix(o.Stereo.Anaglyph)+ext)
+	}
+	if same(input, output) {
+		return "", "", fmt.Errorf("%s is the input: choose another output with -o", output)
+	}
+	return input, output, checkOutput(output, c.Yes)
+}
+
+// containerOf lets the extension of -o decide where the person left the container open.
+func containerOf(c job.Container, output string) (job.Container, error) {
+	if output == "" {
+		return c, nil
+	}
+	var named job.Container
+	switch strings.ToLower(filepath.Ext(output)) {
+	case ".mp4", ".m4v":
+		named = job.MP4
+	case ".mkv":
+		named = job.MKV
+	default:
+		return c, usagef("%s: name the output .mp4 or .mkv", filepath.Base(output))
+	}
+	if c != job.AutoContainer && c != named {
+		return c, usagef("%s doesn't fit to --container %s", filepath.Base(output), c)
+	}
+	return named, nil
+}
+
+func checkOutput(output string, overwrite bool) error {
+	dir := filepath.Dir(output)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("%s is no directory: create it or choose another output with -o", dir)
+	}
+	info, err := os.Stat(output)
+	switch {
+	case err != nil:
+		return nil
+	case info.IsDir():
+		return fmt.Errorf("%s is a directory: name a file with -o", output)
+	case !overwrite:
+		return fmt.Errorf("%s exists: use -y to overwrite it or -o for another name", output)
+	}
+	return nil
+}
+
+func same(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}

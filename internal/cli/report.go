@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/stereospot/stereospot/internal/media"
+	"github.com/stereospot/stereospot/internal/pipeline"
+)
+
+// view shows a conversion's progress in one way: bar, plain lines, JSON, or nothing.
+type view interface {
+	// plan is called when the plan is known, again if it changes.
+	plan(p *media.Plan)
+	// progress is called at most every interval, and at every change of stage.
+	progress(s snapshot)
+	interval() time.Duration
+	warning(text string)
+	// close ends live drawing; nothing but done follows.
+	close()
+	done(r published, took time.Duration)
+	// failed is called instead of done. The line for people goes to standard error by itself.
+	failed(reason string)
+}
+
+// reporter feeds a view from the pipeline's events.
+type reporter struct {
+	tally *tally
+	mu    sync.Mutex
+	view  view
+	shown time.Time
+	stage pipeline.Stage
+	said  map[string]bool
+}
+
+// newReporter chooses the view for the process's streams.
+func newReporter(std streams, asJSON, quiet bool) *reporter {
+	r := &reporter{tally: newTally(time.Now), said: map[string]bool{}}
+	switch {
+	case asJSON:
+		r.view = &jsonView{out: json.NewEncoder(std.out)}
+	case quiet:
+		r.view = quietView{std.err}
+	case isTerminal(std.err):
+		r.view = newBarView(std)
+	default:
+		r.view = &lineView{out: std.out, log: std.err}
+	}
+	return r
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// observe is the pipeline's observer. It is called for every frame, so it mostly only counts.
+func (r *reporter) observe(e pipeline.Event) {
+	s := r.tally.add(e)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.Plan != nil && e.Stage == pipeline.Splitting {
+		r.view.plan(e.Plan)
+	}
+	for _, w := range e.Warnings {
+		if !r.said[w] {
+			r.said[w] = true
+			r.view.warning(w)
+		}
+	}
+	now := r.tally.now()
+	if e.Stage == r.stage && now.Sub(r.shown) < r.view.interval() {
+		return
+	}
+	r.stage, r.shown = e.Stage, now
+	r.view.progress(s)
+}
+
+func (r *reporter) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.view.close()
+}
+
+func (r *reporter) done(p published, took time.Duration) { r.view.done(p, took) }
+
+func (r *reporter) failed(err error) { r.view.failed(oneLine(err)) }
+
+// quietView says nothing but warnings: what is lost must not be lost in silence.
+type quietView struct{ log io.Writer }
+
+func (quietView) plan(*media.Plan)              {}
+func (quietView) progress(snapshot)             {}
+func (quietView) interval() time.Duration       { return time.Hour }
+func (v quietView) warning(text string)         { fmt.Fprintln(v.log, "warning:", text) }
+func (quietView) failed(string)                 {}
+func (quietView) close()                        {}
+func (quietView) done(published, time.Duration) {}
+
+// lineView is for pipes and logs: a line now and then.
+type lineView struct{ out, log io.Writer }
+
+func (v *lineView) plan(p *media.Plan)      { fmt.Fprintln(v.log, describePlan(p)) }
+func (v *lineView) interval() time.Duration { return 5 * time.Second }
+func (v *lineView) warning(text string)     { fmt.Fprintln(v.log, "warning:", text) }
+func (v *lineView) failed(string)           {}
+func (v *lineView) close()                  {}
+func (v *lineView) progress(s snapshot)     { fmt.Fprintln(v.log, describe(s)) }
+func (v *lineView) done(r published, took time.Duration) {
+	fmt.Fprintln(v.out, describeResult(r, took))
+}
+
+func describePlan(p *media.Plan) string {
+	v := p.Source.Video
+	text := fmt.Sprintf("%d×%d, %d frames in %d segments", v.Width, v.Height, p.Frames(), len(p.Segments))
+	if p.Lossless != "" {
+		text += "; segments go through a lossless re-encode (" + p.Lossless + ")"
+	}
+	return text
+}
+
+// describe writes a snapshot as one line.
+func describe(s snapshot) string {
+	if s.stage != pipeline.Converting {
+		return string(s.stage)
+	}
+	text := fmt.Sprintf("%s  %d/%d frames", s.stage, s.frames, s.total)
+	if s.kept > 0 {
+		text += fmt.Sprintf(" (%d kept)", s.kept)
+	}
+	if s.fps > 0 {
+		text += fmt.Sprintf("  %.1f fps  %s left", s.fps, clock(s.left))
+	}
+	return text
+}
+
+func describeResult(r published, took time.Duration) string {
+	return fmt.Sprintf("%s: %d frames in %s", r.path, r.job.TotalFrames, clock(took))
+}

@@ -1,0 +1,87 @@
+package internal_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/stereospot/stereospot/internal/"
+
+// mayImport lists, for every package below internal, the packages below internal that it may import.
+// docs/architecture.md draws the same arrows.
+var mayImport = map[string][]string{
+	"job":                   {},
+	"config":                {"job"},
+	"stereo/yuv":            {},
+	"stereo/depth":          {"stereo/yuv"},
+	"stereo":                {"job", "stereo/yuv", "stereo/depth"},
+	"scene":                 {"stereo/yuv", "stereo/depth"},
+	"media":                 {},
+	"clip":                  {"job", "media", "stereo", "stereo/yuv", "stereo/depth"},
+	"platform":              {"job"},
+	"platform/platformtest": {"job", "platform"},
+	"platform/local":        {"job", "platform"},
+	"inference":             {"job", "platform", "clip", "media"},
+	"pipeline":              {"job", "platform", "inference", "clip", "media"},
+	"preview":               {"job", "media", "clip", "stereo", "stereo/yuv", "stereo/depth"},
+	"cli": {"job", "config", "media", "clip", "inference", "pipeline", "platform", "platform/local", "preview",
+		"scene", "stereo", "stereo/yuv", "stereo/depth"},
+	"tools/quality": {"job", "scene", "stereo", "stereo/yuv", "stereo/depth"},
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestPackagesImportOnlyWhatTheArchitectureAllows(t *testing.T) {
+	packages := listPackages(t)
+	if len(packages) < 10 {
+		t.Fatalf("only %d packages found", len(packages))
+	}
+	for _, p := range packages {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		allowed, known := mayImport[name]
+		if !known {
+			t.Errorf("package %s has no line in the architecture", name)
+			continue
+		}
+		for _, imported := range p.Imports {
+			inner, ours := strings.CutPrefix(imported, module)
+			if ours && !slices.Contains(allowed, inner) {
+				t.Errorf("%s imports %s: the architecture has no such arrow", name, inner)
+			}
+			if name == "job" && strings.Contains(strings.Split(imported, "/")[0], ".") {
+				t.Errorf("job imports %s: it may use the standard library only", imported)
+			}
+		}
+	}
+}
+
+func TestOnlyMediaStartsProcesses(t *testing.T) {
+	for _, p := range listPackages(t) {
+		if slices.Contains(p.Imports, "os/exec") && p.ImportPath != module+"media" {
+			t.Errorf("%s imports os/exec: FFmpeg runs through package media only", p.ImportPath)
+		}
+	}
+}
+
+func listPackages(t *testing.T) []goPackage {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packages []goPackage
+	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
+		var p goPackage
+		if err := d.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+	return packages
+}

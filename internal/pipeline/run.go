@@ -1,0 +1,79 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/media"
+)
+
+// Run drives one job through every step in this process, converting up to parallel segments at a time.
+// Called again after a crash it continues: what is done and intact is kept. The caller makes sure that
+// nobody else works on the job.
+func (p *Pipeline) Run(ctx context.Context, jobID string, parallel int) error {
+	if err := p.reopen(ctx, jobID); err != nil {
+		return err
+	}
+	const attempts = 3 // one as planned, one without stream copies, one after a damaged output
+	var err error
+	for range attempts {
+		err = p.runOnce(ctx, jobID, parallel)
+		damaged := new(damagedError)
+		if !errors.Is(err, ErrRechunk) && !errors.As(err, &damaged) {
+			return err
+		}
+	}
+	return err
+}
+
+// reopen brings a job that was interrupted or failed to a status from which it can be chunked.
+func (p *Pipeline) reopen(ctx context.Context, jobID string) error {
+	j, err := p.Jobs.Get(ctx, jobID)
+	if err != nil {
+		return fmt.Errorf("job %s: %w", jobID, err)
+	}
+	switch j.Status {
+	case job.Failed, job.Cancelled:
+		_, err = p.advance(ctx, jobID, job.Created, func(j *job.Job) { j.Reason = "" })
+	case job.Reassembling:
+		_, err = p.advance(ctx, jobID, job.ChunkingComplete, nil)
+	}
+	return err
+}
+
+func (p *Pipeline) runOnce(ctx context.Context, jobID string, parallel int) error {
+	if err := p.Chunk(ctx, jobID); err != nil {
+		return err
+	}
+	j, err := p.Jobs.Get(ctx, jobID)
+	if err != nil {
+		return err
+	}
+	plan, err := p.ReadPlan(ctx, jobID)
+	if err != nil {
+		return err
+	}
+	g, converting := errgroup.WithContext(ctx)
+	g.SetLimit(max(parallel, 1))
+	for _, s := range plan.Segments {
+		g.Go(func() error { return p.convertSegment(converting, j, plan, s) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return p.Reassemble(ctx, jobID)
+}
+
+func (p *Pipeline) convertSegment(ctx context.Context, j job.Job, plan *media.Plan, s media.Segment) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if err := p.Convert(ctx, segmentKey(j, plan, s.Index)); err != nil {
+		return err
+	}
+	return p.Complete(ctx, job.OutputKey(j.ID, s.Index))
+}
