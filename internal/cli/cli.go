@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/stereospot/stereospot/internal/scene"
 )
 
 // Exit codes.
@@ -105,6 +107,7 @@ func newParser(std streams) (*kong.Kong, error) {
 		kong.Name("stereospot"),
 		kong.Description("StereoSpot turns 2D video into stereoscopic 3D: same frames, same instants, same sound."),
 		kong.Writers(std.out, std.err),
+		kong.Vars{"sceneNames": strings.Join(scene.Names(), ", ")},
 		kong.Exit(func(code int) { panic(exitRequest(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.ShortUsageOnError(),

@@ -28,8 +28,8 @@ const (
 type Request struct {
 	JobID   string            `json:"-"` // for logs; the same segment of another job gives the same bytes
 	Index   int               `json:"-"`
-	Input   string            `json:"-"` // key of the segment in the input bucket
-	Output  string            `json:"-"` // key of the result in the output bucket
+	Input   string            `json:"-"`       // key of the segment in the input bucket
+	Output  string            `json:"-"`       // key of the result in the output bucket
 	Content string            `json:"content"` // SHA-256 of the segment's bytes
 	Format  job.Format        `json:"format"`
 	Stereo  job.StereoOptions `json:"stereo"`
