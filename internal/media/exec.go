@@ -44,8 +44,8 @@ type process struct {
 
 	cmd            *exec.Cmd
 	dir            string
-	stdin, stdout  *pipeEnd   // our ends
-	childIn        *os.File   // the child's ends, nil when not asked for
+	stdin, stdout  *pipeEnd // our ends
+	childIn        *os.File // the child's ends, nil when not asked for
 	childOut       *os.File
 	messages       boundedBuffer
 	done           chan struct{} // closed when the process is reaped

@@ -83,14 +83,16 @@ type Video struct {
 
 // Source is what a file holds.
 type Source struct {
-	Path     string            `json:"path"`
-	Format   string            `json:"format"` // FFmpeg's demuxer name, such as "mov,mp4,m4a,3gp,3g2,mj2"
-	Size     int64             `json:"size"`   // bytes
-	Start    float64           `json:"start"`  // seconds, the container's start time
-	Duration float64           `json:"duration"`
-	Video    Video             `json:"video"`
-	Streams  []Stream          `json:"streams"` // every stream, the converted video included
-	Chapters int               `json:"chapters"`
+	Path     string   `json:"path"`
+	Format   string   `json:"format"` // FFmpeg's demuxer name, such as "mov,mp4,m4a,3gp,3g2,mj2"
+	Size     int64    `json:"size"`   // bytes
+	Start    float64  `json:"start"`  // seconds, the container's start time
+	Duration float64  `json:"duration"`
+	Video    Video    `json:"video"`
+	Streams  []Stream `json:"streams"` // every stream, the converted video included
+	Chapters int      `json:"chapters"`
+	// Warnings are lines for people about what can't be kept as it is.
+	Warnings []string          `json:"warnings,omitempty"`
 	Tags     map[string]string `json:"tags,omitempty"`
 }
 
@@ -100,13 +102,24 @@ type Timeline struct {
 	PTS []int64
 	// LastDuration is how long the last frame stands, in the same ticks.
 	LastDuration int64
-	// Entries are the display indices of the frames at which a decoder may start such that this frame and
-	// all after it (in display order) decode exactly; ascending, the first is 0.
-	Entries []int
-	// Copyable is empty when segments may be stream copies; otherwise it says why they can't be proven exact.
+	// Order holds the decode order: Order[i] is the position of frame i's packet among the video's
+	// packets, counted from 0 in the order in which they are stored.
+	Order []int32
+	// Entries are where a decoder may start such that the entry's frame and all after it (in display
+	// order) decode exactly; ascending. The first stands at or before frame 0.
+	Entries []Entry
+	// NotCopyable is empty when segments may be stream copies; otherwise it says why they can't be proven
+	// exact. PTS then holds the frames that a decoder gave, and Order and Entries count frames.
 	NotCopyable string
 	// Packets counts the packets of every stream, by stream index.
 	Packets map[int]int
+}
+
+// Entry is a frame at which decoding may start.
+type Entry struct {
+	Frame  int   // display index; negative where an edit list hides frames before the first one
+	Packet int   // its position in decode order
+	PTS    int64 // in ticks of Video.TimeBase
 }
 
 // Segment is one planned piece: frames [First, First+Frames) of the plan's frames.
@@ -115,9 +128,13 @@ type Segment struct {
 	First  int `json:"first"`
 	Frames int `json:"frames"`
 	// FileFirst and FileFrames are the frames that the segment file lets a decoder recover: its own plus
-	// lead-in (from an entry point at or before) and lead-out, in the same numbering.
+	// lead-in (from an entry point at or before) and lead-out, in the same numbering. FileFirst may be negative.
 	FileFirst  int `json:"file_first"`
 	FileFrames int `json:"file_frames"`
+	// PacketFirst and Packets are the source's video packets (in decode order; for a lossless plan: its
+	// decoded frames) that the file is made of.
+	PacketFirst int `json:"packet_first"`
+	Packets     int `json:"packets"`
 }
 
 // Window is where a segment's own frames lie among the frames of its file.

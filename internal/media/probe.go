@@ -1,0 +1,6 @@
+package media
+
+import "path/filepath"
+
+// name is what messages call the source.
+func (s *Source) name() string { return filepath.Base(s.Path) }
