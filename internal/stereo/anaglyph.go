@@ -1,0 +1,196 @@
+package stereo
+
+import (
+	"math"
+
+	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/stereo/yuv"
+)
+
+// mixture gives each of red, green and blue as weights of the left view's red, green and blue, then
+// of the right view's.
+type mixture [3][6]float32
+
+// duboisRedCyan projects both views onto what an eye behind a red and one behind a cyan filter can
+// see on a display, in linear light: E. Dubois, "A projection method to generate anaglyph stereo
+// images", ICASSP 2001, in the form that its author published for red-cyan glasses.
+var duboisRedCyan = mixture{
+	{0.456100, 0.500484, 0.176381, -0.0434706, -0.0879388, -0.00155529},
+	{-0.0400822, -0.0378246, -0.0157589, 0.378476, 0.73364, -0.0184503},
+	{-0.0152161, -0.0205971, -0.00546856, -0.0721527, -0.112961, 1.2264},
+}
+
+// newMixture returns a method's weights. All but Dubois mix signals, not light.
+func newMixture(method job.AnaglyphMethod, kr, kb float32) (m mixture, linear bool) {
+	luma := [3]float32{kr, 1 - kr - kb, kb}
+	switch method {
+	case job.Color:
+		m[0][0], m[1][4], m[2][5] = 1, 1, 1
+	case job.HalfColor:
+		copy(m[0][:3], luma[:])
+		m[1][4], m[2][5] = 1, 1
+	case job.Gray:
+		copy(m[0][:3], luma[:])
+		copy(m[1][3:], luma[:])
+		copy(m[2][3:], luma[:])
+	default:
+		return duboisRedCyan, true
+	}
+	return m, false
+}
+
+// Signals become light, and light signals, by table. A signal in [0, 1] counts lightSteps; a light's
+// place in its table is the top of its floating-point form, so that the steps are finest near black.
+const (
+	lightSteps   = 4096
+	lightShift   = 13               // mantissa bits dropped: 1,024 steps from a light to its double
+	darkestBits  = (127 - 24) << 23 // light 2^-24 and below is black
+	signalLevels = 24<<(23-lightShift) + 1
+)
+
+// glasses mixes both views into one frame.
+type glasses[T yuv.Sample] struct {
+	w, h       int
+	chromaLeft bool
+	color      colorimetry
+	mix        mixture
+	linear     bool
+	light      []float32 // by signal
+	signal     []float32 // by light
+}
+
+func newGlasses[T yuv.Sample](r *Renderer[T]) *glasses[T] {
+	g := &glasses[T]{
+		w: r.ew, h: r.eh, chromaLeft: r.cfg.chromaLeft(),
+		color: newColorimetry(r.cfg.Matrix, r.cfg.FullRange, r.bits, r.w, r.h),
+	}
+	g.mix, g.linear = newMixture(r.cfg.Anaglyph, float32(g.color.kr), float32(g.color.kb))
+	if !g.linear {
+		return g
+	}
+	law := newTransfer(r.cfg.Transfer)
+	g.light = make([]float32, lightSteps+1)
+	for i := range g.light {
+		g.light[i] = float32(law.toLight(float64(i) / lightSteps))
+	}
+	g.signal = make([]float32, signalLevels)
+	for i := range g.signal {
+		// The middle of the lights that share this place; the first and last are black and white.
+		bits := uint32(darkestBits + i<<lightShift)
+		v := math.Float32frombits(bits + 1<<(lightShift-1))
+		g.signal[i] = float32(law.toSignal(min(float64(v), 1)))
+	}
+	g.signal[0] = float32(law.toSignal(0))
+	return g
+}
+
+func (g *glasses[T]) size() (int, int)                  { return g.w, g.h }
+func (g *glasses[T]) finish() int                       { return 0 }
+func (g *glasses[T]) piece(*Renderer[T], *desk[T], int) {}
+
+// mixRows are the sums of two rows' colour differences, at full resolution.
+type mixRows struct{ cb, cr []float32 }
+
+func newMixRows(w int) mixRows { return mixRows{make([]float32, w), make([]float32, w)} }
+
+func (g *glasses[T]) rows(r *Renderer[T], d *desk[T], j int) {
+	left, right := &d.views[0], &d.views[1]
+	r.views(d, j, left, right)
+	top := float32(int32(1)<<r.bits - 1)
+	clear(d.mix.cb)
+	clear(d.mix.cr)
+	for i := range 2 {
+		g.mixRow(r.dst.Y.Row(2*j+i), left, right, i, &d.mix, top)
+	}
+	g.chroma(r.dst.U.Row(j), d.mix.cb, g.color.kb, top)
+	g.chroma(r.dst.V.Row(j), d.mix.cr, g.color.kr, top)
+}
+
+// decoder turns code values into R'G'B'.
+type decoder struct{ black, scale, neutral, rv, gu, gv, bu float32 }
+
+func (c *colorimetry) decoder() decoder {
+	kr, kb := c.kr, c.kb
+	kg := 1 - kr - kb
+	return decoder{
+		black: float32(c.black), scale: float32(1 / c.lumaSpan), neutral: float32(c.neutral),
+		rv: float32(2 * (1 - kr) / c.colorSpan), bu: float32(2 * (1 - kb) / c.colorSpan),
+		gu: float32(-2 * kb * (1 - kb) / kg / c.colorSpan), gv: float32(-2 * kr * (1 - kr) / kg / c.colorSpan),
+	}
+}
+
+func (d *decoder) rgb(y, u, v float32) (r, g, b float32) {
+	y, u, v = (y-d.black)*d.scale, u-d.neutral, v-d.neutral
+	return y + d.rv*v, y + d.gu*u + d.gv*v, y + d.bu*u
+}
+
+// mixRow mixes luma row i of a pair and adds the colour differences B'-Y' and R'-Y' to sums.
+func (g *glasses[T]) mixRow(out []T, left, right *viewRows[T], i int, sums *mixRows, top float32) {
+	dec := g.color.decoder()
+	kr, kb := float32(g.color.kr), float32(g.color.kb)
+	kg := 1 - kr - kb
+	span, black := float32(g.color.lumaSpan), float32(g.color.black)+0.5
+	ly, ry := left.y[i], right.y[i]
+	last := len(left.u) - 1
+	var c [6]float32
+	for x := range out {
+		k := x / 2
+		next := k
+		if x&1 == 1 && g.chromaLeft && k < last {
+			next = k + 1
+		}
+		c[0], c[1], c[2] = dec.rgb(float32(ly[x]), mean(left.u[k], left.u[next]), mean(left.v[k], left.v[next]))
+		c[3], c[4], c[5] = dec.rgb(float32(ry[x]), mean(right.u[k], right.u[next]), mean(right.v[k], right.v[next]))
+		red, green, blue := g.blend(&c)
+		y := kr*red + kg*green + kb*blue
+		out[x] = T(min(max(y*span+black, 0), top))
+		sums.cb[x] += blue - y
+		sums.cr[x] += red - y
+	}
+}
+
+func mean[T yuv.Sample](a, b T) float32 { return 0.5 * float32(int32(a)+int32(b)) }
+
+// blend mixes two R'G'B' colours into one, each component in [0, 1].
+func (g *glasses[T]) blend(c *[6]float32) (red, green, blue float32) {
+	for i, v := range c {
+		v = min(max(v, 0), 1)
+		if g.linear {
+			v = g.light[int32(v*lightSteps+0.5)]
+		}
+		c[i] = v
+	}
+	var out [3]float32
+	for i := range out {
+		m := &g.mix[i]
+		v := m[0]*c[0] + m[1]*c[1] + m[2]*c[2] + m[3]*c[3] + m[4]*c[4] + m[5]*c[5]
+		v = min(max(v, 0), 1)
+		if g.linear {
+			v = g.toSignal(v)
+		}
+		out[i] = v
+	}
+	return out[0], out[1], out[2]
+}
+
+func (g *glasses[T]) toSignal(light float32) float32 {
+	i := int32(math.Float32bits(light)) - darkestBits
+	return g.signal[max(i, 0)>>lightShift]
+}
+
+// chroma writes a row of a colour difference, filtered down from two rows' sums: 1 2 1 about the
+// even columns, or the mean of two columns where chroma lies between them. weight is the luma weight
+// of the colour that luma is taken from.
+func (g *glasses[T]) chroma(out []T, sums []float32, weight float64, top float32) {
+	scale := float32(g.color.colorSpan / (2 * (1 - weight)) / 2) // two rows
+	neutral := float32(g.color.neutral) + 0.5
+	last := len(sums) - 1
+	for i := range out {
+		x := 2 * i
+		v := 0.5 * (sums[x] + sums[x+1])
+		if g.chromaLeft {
+			v = 0.25*sums[max(x-1, 0)] + 0.5*sums[x] + 0.25*sums[min(x+1, last)]
+		}
+		out[i] = T(min(max(v*scale+neutral, 0), top))
+	}
+}

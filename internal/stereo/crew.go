@@ -1,0 +1,47 @@
+package stereo
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// crew shares numbered pieces of work out to goroutines that live as long as the work does. Which
+// goroutine does a piece is left to chance, so a piece must depend on its number alone.
+type crew struct {
+	hands []func() // one for each worker, made once: starting one allocates nothing
+	task  func(worker, i int)
+	count int64
+	next  atomic.Int64
+	done  sync.WaitGroup
+}
+
+func (c *crew) hire(n int) {
+	for worker := range n {
+		c.hands = append(c.hands, func() {
+			defer c.done.Done()
+			c.work(worker)
+		})
+	}
+}
+
+// do runs task for i in [0, count) and returns when all are done.
+func (c *crew) do(count int, task func(worker, i int)) {
+	c.task, c.count = task, int64(count)
+	c.next.Store(0)
+	c.done.Add(len(c.hands))
+	for _, hand := range c.hands[1:] {
+		go hand()
+	}
+	c.hands[0]()
+	c.done.Wait()
+}
+
+func (c *crew) work(worker int) {
+	for {
+		i := c.next.Add(1) - 1
+		if i >= c.count {
+			return
+		}
+		c.task(worker, int(i))
+	}
+}

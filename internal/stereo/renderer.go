@@ -1,0 +1,224 @@
+package stereo
+
+import (
+	"fmt"
+
+	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/stereo/depth"
+	"github.com/stereospot/stereospot/internal/stereo/yuv"
+)
+
+// Renderer turns frames of one size and their depth maps into frames of the output format. It keeps
+// its buffers between frames and allocates nothing for a frame, save when the depth map's size
+// changes. It serves one goroutine at a time.
+type Renderer[T yuv.Sample] struct {
+	cfg        Config
+	w, h, bits int // of the source
+	ew, eh     int // of a view at full resolution: the source's size, made even by repeating the last column or row
+	outW, outH int
+
+	guide   upsampler[T]
+	shifts  *shifts
+	inverse *reciprocals
+	kernel  *cubics
+	pack    packer[T]
+
+	dst, src *yuv.Frame[T] // of the frame under way
+	crew     crew
+	tasks    tasks
+	desks    []*desk[T] // one for each worker
+}
+
+// packer puts what a pair of rows gives into the output frame.
+type packer[T yuv.Sample] interface {
+	// size returns the output frame's size.
+	size() (w, h int)
+	// rows renders source rows 2j and 2j+1.
+	rows(r *Renderer[T], d *desk[T], j int)
+	// finish returns how many pieces of work remain once all rows are rendered.
+	finish() int
+	// piece does one of them.
+	piece(r *Renderer[T], d *desk[T], i int)
+}
+
+// desk is one worker's scratch space.
+type desk[T yuv.Sample] struct {
+	depth, shift, left, right []int32
+	lines                     []line
+	coeffA, coeffB            []float32
+	padded                    []T
+	views                     [2]viewRows[T]
+	mix                       mixRows
+}
+
+// viewRows are two luma rows of a view and the chroma rows they share.
+type viewRows[T yuv.Sample] struct {
+	y    [2][]T
+	u, v []T
+}
+
+func newViewRows[T yuv.Sample](w int) viewRows[T] {
+	return viewRows[T]{y: [2][]T{make([]T, w), make([]T, w)}, u: make([]T, w/2), v: make([]T, w/2)}
+}
+
+// NewRenderer returns a renderer of w×h frames with the given sample depth, which must fit T. It
+// uses up to workers goroutines (at least one) while Render runs.
+func NewRenderer[T yuv.Sample](cfg Config, w, h, bits, workers int) (*Renderer[T], error) {
+	if err := cfg.validate(w, h, bits, sampleBits[T]()); err != nil {
+		return nil, err
+	}
+	r := &Renderer[T]{
+		cfg: cfg, w: w, h: h, bits: bits, ew: (w + 1) &^ 1, eh: (h + 1) &^ 1,
+		guide:   upsampler[T]{w: w, h: h},
+		shifts:  newShifts(&cfg, w, h),
+		inverse: newReciprocals(),
+		kernel:  newCubics(),
+	}
+	r.pack = newPacker(r)
+	r.outW, r.outH = r.pack.size()
+	r.crew.hire(max(workers, 1))
+	r.tasks = r.bind()
+	for range max(workers, 1) {
+		r.desks = append(r.desks, r.newDesk())
+	}
+	return r, nil
+}
+
+// tasks are the steps that the crew shares out, bound once so that a frame costs no allocation.
+type tasks struct{ shrink, fit, average, rows, piece func(worker, i int) }
+
+func (r *Renderer[T]) bind() tasks {
+	return tasks{
+		shrink:  func(_, y int) { r.guide.shrink(y) },
+		fit:     func(worker, y int) { r.guide.fit(y, r.desks[worker].coeffA, r.desks[worker].coeffB) },
+		average: func(_, y int) { r.guide.average(y) },
+		rows:    func(worker, j int) { r.pack.rows(r, r.desks[worker], j) },
+		piece:   func(worker, i int) { r.pack.piece(r, r.desks[worker], i) },
+	}
+}
+
+func sampleBits[T yuv.Sample]() int {
+	var zero T
+	if _, ok := any(zero).(uint8); ok {
+		return 8
+	}
+	return 16
+}
+
+func (r *Renderer[T]) newDesk() *desk[T] {
+	d := &desk[T]{padded: make([]T, r.w+3)}
+	for _, p := range []*[]int32{&d.depth, &d.shift, &d.left, &d.right} {
+		*p = make([]int32, r.w)
+	}
+	for i := range d.views {
+		d.views[i] = newViewRows[T](r.ew)
+	}
+	if r.cfg.Format == job.Anaglyph {
+		d.mix = newMixRows(r.ew)
+	}
+	return d
+}
+
+// OutputSize returns the size of the frames that Render fills.
+func (r *Renderer[T]) OutputSize() (w, h int) { return r.outW, r.outH }
+
+// Render fills dst, a frame of OutputSize, from src and its depth map.
+func (r *Renderer[T]) Render(dst, src *yuv.Frame[T], m *depth.Map) error {
+	if err := sameSize("source", src, r.w, r.h, r.bits); err != nil {
+		return err
+	}
+	if err := sameSize("output", dst, r.outW, r.outH, r.bits); err != nil {
+		return err
+	}
+	if err := r.guide.prepare(src, m); err != nil {
+		return err
+	}
+	r.dst, r.src = dst, src
+	if !r.guide.whole() {
+		r.makeRoom(m.W)
+		r.crew.do(m.H, r.tasks.shrink)
+		r.crew.do(m.H, r.tasks.fit)
+		r.crew.do(m.H, r.tasks.average)
+	}
+	r.crew.do((r.h+1)/2, r.tasks.rows)
+	if n := r.pack.finish(); n > 0 {
+		r.crew.do(n, r.tasks.piece)
+	}
+	return nil
+}
+
+// makeRoom fits the desks to the depth map's width.
+func (r *Renderer[T]) makeRoom(w int) {
+	for _, d := range r.desks {
+		if len(d.lines) != w {
+			d.lines, d.coeffA, d.coeffB = make([]line, w), make([]float32, w), make([]float32, w)
+		}
+	}
+}
+
+// views renders source rows 2j and 2j+1 as both eyes see them.
+func (r *Renderer[T]) views(d *desk[T], j int, left, right *viewRows[T]) {
+	for i := range 2 {
+		y := 2*j + i
+		if y >= r.h {
+			copy(left.y[1], left.y[0])
+			copy(right.y[1], right.y[0])
+			return
+		}
+		r.place(d, y)
+		row := r.src.Y.Row(y)
+		padded := padRow(d.padded, row)
+		if r.cfg.RightOnly {
+			copy(left.y[i], row)
+		} else {
+			r.sampleLuma(left.y[i], padded, d.left)
+		}
+		r.sampleLuma(right.y[i], padded, d.right)
+		extend(left.y[i], r.w)
+		extend(right.y[i], r.w)
+		if i == 0 {
+			r.chroma(d, j, left, right)
+		}
+	}
+}
+
+// place computes both views' inverse maps of row y.
+func (r *Renderer[T]) place(d *desk[T], y int) {
+	r.guide.shiftRow(d.depth, y, &r.shifts.byDepth, d.lines)
+	widen(d.shift, d.depth)
+	r.shifts.atBorder(d.shift)
+	if !r.cfg.RightOnly {
+		mapLeft(d.left, d.shift, r.inverse)
+	}
+	mapRight(d.right, d.shift, r.inverse)
+}
+
+func (r *Renderer[T]) sampleLuma(dst, padded []T, places []int32) {
+	sampleCubic(dst[:r.w], padded, places, r.kernel, int32(1)<<r.bits-1)
+}
+
+// chroma samples chroma row j with the maps of luma row 2j.
+func (r *Renderer[T]) chroma(d *desk[T], j int, left, right *viewRows[T]) {
+	u, v := r.src.U.Row(j), r.src.V.Row(j)
+	if r.cfg.RightOnly {
+		copy(left.u, u)
+		copy(left.v, v)
+	} else {
+		sampleChroma(left.u, left.v, u, v, d.left)
+	}
+	sampleChroma(right.u, right.v, u, v, d.right)
+}
+
+// extend repeats the sample before n to the end of row.
+func extend[T yuv.Sample](row []T, n int) {
+	for x := n; x < len(row); x++ {
+		row[x] = row[n-1]
+	}
+}
+
+func sameSize[T yuv.Sample](name string, f *yuv.Frame[T], w, h, bits int) error {
+	if f.Y.W != w || f.Y.H != h || f.Bits != bits {
+		return fmt.Errorf("%s frame is %d×%d with %d bits, not %d×%d with %d", name, f.Y.W, f.Y.H, f.Bits, w, h, bits)
+	}
+	return nil
+}
