@@ -156,9 +156,9 @@ func newWork[T yuv.Sample](ctx context.Context, req Request, seg *media.SegmentF
 	return w, nil
 }
 
-// NewRenderer builds the renderer for a video and a person's choices.
-func NewRenderer[T yuv.Sample](v media.Video, f job.Format, s job.StereoOptions, workers int) (*stereo.Renderer[T], error) {
-	return stereo.NewRenderer[T](stereo.Config{
+// RenderConfig is what the renderer needs to know of a video and a person's choices.
+func RenderConfig(v media.Video, f job.Format, s job.StereoOptions) stereo.Config {
+	return stereo.Config{
 		Format:          f,
 		Divergence:      s.Divergence,
 		Convergence:     s.Convergence,
@@ -168,7 +168,13 @@ func NewRenderer[T yuv.Sample](v media.Video, f job.Format, s job.StereoOptions,
 		FullRange:       v.Color.Range == "pc",
 		Matrix:          v.Color.Matrix,
 		Transfer:        v.Color.Transfer,
-	}, v.Width, v.Height, v.Bits, workers)
+		ChromaLocation:  v.Color.ChromaLocation,
+	}
+}
+
+// NewRenderer builds the renderer for a video and a person's choices.
+func NewRenderer[T yuv.Sample](v media.Video, f job.Format, s job.StereoOptions, workers int) (*stereo.Renderer[T], error) {
+	return stereo.NewRenderer[T](RenderConfig(v, f, s), v.Width, v.Height, v.Bits, workers)
 }
 
 func encodeRequest(req Request, v media.Video, w, h int) media.EncodeRequest {

@@ -14,6 +14,12 @@ type picture[T yuv.Sample] struct {
 	frame *yuv.Frame[T]
 }
 
+// NewPicture returns a frame and the bytes it lies in, for media.FrameReader to fill.
+func NewPicture[T yuv.Sample](w, h, bits int) (raw []byte, frame *yuv.Frame[T]) {
+	p := newPicture[T](w, h, bits)
+	return p.raw, p.frame
+}
+
 func newPicture[T yuv.Sample](w, h, bits int) *picture[T] {
 	samples := make([]T, yuv.Size(w, h))
 	var one T

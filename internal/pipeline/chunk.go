@@ -3,7 +3,6 @@ package pipeline
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -65,7 +64,11 @@ func MakePlan(ctx context.Context, source string, o job.Options, lossless bool) 
 	if err != nil {
 		return nil, err
 	}
-	timeline, err := media.ReadTimeline(ctx, src)
+	read := media.ReadTimeline
+	if lossless {
+		read = media.ReadDecodedTimeline
+	}
+	timeline, err := read(ctx, src)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +98,7 @@ func (p *Pipeline) settle(ctx context.Context, j job.Job, plan *media.Plan) (job
 // writeSegments publishes the plan, then every segment that isn't there yet. Segments of another plan
 // (changed source or options) are overwritten, for their metadata names the plan.
 func (p *Pipeline) writeSegments(ctx context.Context, j job.Job, source string, plan *media.Plan, dir string) error {
-	body, err := json.Marshal(plan)
+	body, err := encodePlan(plan, j.Title)
 	if err != nil {
 		return err
 	}
@@ -159,6 +162,13 @@ func (p *Pipeline) ReadPlan(ctx context.Context, jobID string) (*media.Plan, err
 	if err != nil {
 		return nil, err
 	}
-	plan := new(media.Plan)
-	return plan, json.Unmarshal(body, plan)
+	return media.DecodePlan(body)
+}
+
+// encodePlan writes the plan with the person's name of the source instead of this machine's path to it,
+// so that the same source gives the same bytes everywhere.
+func encodePlan(plan *media.Plan, title string) ([]byte, error) {
+	named := *plan
+	named.Source.Path = title
+	return media.EncodePlan(&named)
 }

@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// runAsCommand makes the test binary act as stereospot itself, so that tests can kill a real process.
+const runAsCommand = "STEREOSPOT_TEST_RUN_AS_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runAsCommand) != "" {
+		os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// command prepares stereospot as a process of its own.
+func command(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), runAsCommand+"=1")
+	return cmd
+}
+
+// crashSource is long enough that its conversion can be interrupted at many points.
+func crashSource(t *testing.T) string {
+	dir := t.TempDir()
+	ffmpeg(t, dir, "-f lavfi -i testsrc2=s=160x90:d=4:r=25 -f lavfi -i sine=d=4 -c:v libx264 -preset veryfast -g 12 -bf 2 -c:a aac film.mp4")
+	return filepath.Join(dir, "film.mp4")
+}
+
+// interrupt runs the command and sends the signal after the n-th JSON event; it reports whether the
+// command was still running then.
+func interrupt(t *testing.T, n int, signal syscall.Signal, args ...string) (interrupted bool) {
+	t.Helper()
+	cmd := command(append(args, "--json")...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for i := 0; lines.Scan(); i++ {
+		if i == n {
+			interrupted = cmd.Process.Signal(signal) == nil
+		}
+	}
+	return cmd.Wait() != nil && interrupted
+}
+
+func TestKilledConversionContinuesAndEndsWithTheSameBytes(t *testing.T) {
+	in := crashSource(t)
+	dir := filepath.Dir(in)
+	undisturbed := filepath.Join(dir, "undisturbed.mp4")
+	options := []string{"--segment-frames", "10", "--preset", "ultrafast"}
+	mustConvert(t, in, undisturbed, options...)
+	want, err := os.ReadFile(undisturbed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(dir, "out.mp4")
+	args := append([]string{"convert", in, "-o", out}, options...)
+	kills := 0
+	for n := range 12 {
+		if interrupt(t, n, syscall.SIGKILL, args...) {
+			kills++
+		}
+		if _, err := os.Stat(out); err == nil {
+			break // it was done before the kill
+		}
+	}
+	if kills < 3 {
+		t.Fatalf("only %d kills hit a running conversion", kills)
+	}
+	if _, err := os.Stat(out); err != nil {
+		if r := stereospot(t, args...); r.code != exitDone {
+			t.Fatalf("after %d kills: %s", kills, r.err)
+		}
+	}
+	got, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("after %d kills the output differs from an undisturbed run's", kills)
+	}
+	checkNothingLeft(t, dir, "film.mp4", "out.mp4", "undisturbed.mp4")
+}
+
+func TestInterruptedConversionKeepsFinishedSegments(t *testing.T) {
+	in := crashSource(t)
+	out := filepath.Join(filepath.Dir(in), "out.mp4")
+	args := []string{"convert", in, "-o", out, "--segment-frames", "10", "--preset", "ultrafast"}
+	// Events: measuring, plan, splitting, converting (at most one a second after that).
+	if !interrupt(t, 4, syscall.SIGINT, args...) {
+		t.Skip("the conversion was done before the signal: this machine is too fast for this clip")
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Fatal("an interrupted conversion left an output")
+	}
+	r := stereospot(t, append(args, "--json")...)
+	if r.code != exitDone {
+		t.Fatal(r.err)
+	}
+	kept := 0
+	for line := range strings.Lines(r.out) {
+		var e jsonEvent
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("not JSON: %q", line)
+		}
+		kept = max(kept, e.Kept)
+	}
+	if kept < 10 {
+		t.Errorf("%d frames kept from the interrupted run, want at least one segment of 10", kept)
+	}
+}
+
+func TestDamagedSegmentIsMadeAgain(t *testing.T) {
+	in := crashSource(t)
+	dir := filepath.Dir(in)
+	out, work := filepath.Join(dir, "out.mp4"), filepath.Join(dir, "work")
+	args := []string{"convert", in, "-o", out, "--segment-frames", "10", "--preset", "ultrafast", "--work-dir", work}
+	if !interrupt(t, 4, syscall.SIGKILL, args...) {
+		t.Skip("the conversion was done before the signal")
+	}
+	damaged := 0
+	_ = filepath.WalkDir(filepath.Join(work, "output"), func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			if info, _ := d.Info(); info.Size() > 1000 {
+				if err := os.Truncate(path, info.Size()-100); err != nil {
+					t.Fatal(err)
+				}
+				damaged++
+			}
+		}
+		return nil
+	})
+	if damaged == 0 {
+		t.Fatal("no converted segment to damage")
+	}
+	if r := stereospot(t, args...); r.code != exitDone {
+		t.Fatal(r.err)
+	}
+	sameTimes(t, frameTimes(t, out), frameTimes(t, in), 1e-4)
+}
+
+func TestOtherOptionsStartOver(t *testing.T) {
+	in := crashSource(t)
+	out := filepath.Join(filepath.Dir(in), "out.mp4")
+	args := []string{"convert", in, "-o", out, "--segment-frames", "10", "--preset", "ultrafast"}
+	if !interrupt(t, 4, syscall.SIGKILL, args...) {
+		t.Skip("the conversion was done before the signal")
+	}
+	r := stereospot(t, append(args, "--json", "--divergence", "3")...)
+	if r.code != exitDone || strings.Contains(r.out, `"kept"`) {
+		t.Errorf("exit %d; segments of other options were kept: %s%s", r.code, r.out, r.err)
+	}
+}
+
+func TestKilledConversionLeavesNoProcess(t *testing.T) {
+	in := crashSource(t)
+	interrupt(t, 4, syscall.SIGKILL, "convert", in, "-o", filepath.Join(filepath.Dir(in), "out.mp4"), "--segment-frames", "10")
+	deadline := time.Now().Add(20 * time.Second)
+	for len(processesOf(t, filepath.Dir(in))) > 0 {
+		if time.Now().After(deadline) {
+			t.Fatalf("still running: %v", processesOf(t, filepath.Dir(in)))
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// processesOf returns the command lines of running processes that name dir.
+func processesOf(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, e := range entries {
+		line, _ := os.ReadFile(e) // it may have ended meanwhile
+		if text := strings.ReplaceAll(string(line), "\x00", " "); strings.Contains(text, dir) {
+			found = append(found, text)
+		}
+	}
+	return found
+}
+
+// checkNothingLeft fails when dir holds anything else than the named files.
+func checkNothingLeft(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{}
+	for _, n := range names {
+		want[n] = true
+	}
+	for _, e := range entries {
+		if !want[e.Name()] {
+			t.Errorf("left behind: %s", e.Name())
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// source is a kind of file that people have.
+type source struct {
+	name string
+	file string
+	make []string // ffmpeg runs, the last of which writes file
+}
+
+const (
+	picture = "-f lavfi -i testsrc2=s=128x72:d=1.2:r="
+	tone    = " -f lavfi -i sine=f=440:r=48000:d=1.2 "
+	x264    = " -c:v libx264 -preset veryfast -g 12 -threads 2 "
+)
+
+// sources are the kinds of files whose frames, timestamps and sound must survive exactly.
+func sources() []source {
+	list := []source{
+		{"open GOP with B-frames, H.264", "a.mp4", []string{picture + "25" + tone + x264 + "-bf 3 -x264-params open-gop=1 -c:a aac a.mp4"}},
+		{"open GOP with B-frames, HEVC", "a.mkv", []string{picture + "25" + tone + "-c:v libx265 -preset ultrafast -x265-params log-level=error:open-gop=1:keyint=10:min-keyint=10:bframes=3 -c:a aac a.mkv"}},
+		{"variable frame rate with jitter and gaps", "a.mp4", []string{picture + "30" + tone + "-vf 'select=not(between(n\\,9\\,14)),setpts=PTS+mod(N*7\\,5)*37/TB/10000' -vsync vfr -video_track_timescale 90000" + x264 + "-c:a aac a.mp4"}},
+		{"sound longer than the picture", "a.mkv", []string{picture + "25 -f lavfi -i sine=d=3" + x264 + "-c:a ac3 a.mkv"}},
+		{"sound shorter than the picture", "a.mp4", []string{picture + "25 -f lavfi -i sine=d=0.4" + x264 + "-c:a libmp3lame a.mp4"}},
+		{"sound that starts later", "a.mkv", []string{picture + "25 -itsoffset 0.37" + tone + x264 + "-c:a flac a.mkv"}},
+		{"picture that starts later", "a.mp4", []string{"-itsoffset 0.3 " + picture + "25" + tone + x264 + "-c:a aac a.mp4"}},
+		{"no sound", "a.mp4", []string{picture + "25" + x264 + "a.mp4"}},
+		{"several sound tracks", "a.mkv", []string{picture + "25" + tone + "-f lavfi -i sine=f=880:d=1.2 -map 0 -map 1 -map 2" + x264 + "-c:a:0 aac -c:a:1 ac3 -metadata:s:a:0 language=eng -metadata:s:a:1 language=deu a.mkv"}},
+		{"non-square pixels", "a.mp4", []string{picture + "25" + x264 + "-vf setsar=16/11 a.mp4"}},
+		{"odd dimensions", "a.mkv", []string{"-f lavfi -i testsrc2=s=128x72:d=1:r=25 -vf crop=127:71:0:0:exact=1,format=yuv444p -c:v libx264 -preset veryfast -g 12 a.mkv"}},
+		{"MPEG-TS", "a.ts", []string{picture + "25" + tone + x264 + "-bf 2 -c:a aac -f mpegts a.ts"}},
+		{"MOV with PCM", "a.mov", []string{picture + "24" + tone + x264 + "-c:a pcm_s16le a.mov"}},
+		{"WebM", "a.webm", []string{picture + "30" + tone + "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 12 -c:a libopus a.webm"}},
+		{"AVI with packed B-frames' codec", "a.avi", []string{picture + "25" + tone + "-c:v mpeg4 -bf 2 -g 12 -c:a mp3 a.avi"}},
+		{"AVI with MJPEG and PCM", "a.avi", []string{picture + "25" + tone + "-c:v mjpeg -c:a pcm_s16le a.avi"}},
+		{"one frame", "a.mp4", []string{"-f lavfi -i testsrc2=s=128x72:d=0.04:r=25" + x264 + "a.mp4"}},
+		{"start trimmed by an edit list", "a.mp4", []string{
+			picture + "25" + tone + x264 + "-bf 2 -c:a aac whole.mp4",
+			"-ss 0.61 -i whole.mp4 -c copy a.mp4"}},
+		{"10-bit HEVC with HDR10", "a.mp4", []string{picture + "24" + tone + "-pix_fmt yuv420p10le -c:v libx265 -preset ultrafast -x265-params 'log-level=error:keyint=12:hdr10=1:repeat-headers=1:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:range=limited:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400' -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc -tag:v hvc1 -c:a aac a.mp4"}},
+	}
+	for _, rate := range []string{"24000/1001", "24", "25", "30000/1001", "50", "60000/1001"} {
+		list = append(list, source{"constant " + rate, "a.mp4", []string{picture + rate + tone + x264 + "-bf 2 -c:a aac a.mp4"}})
+	}
+	for _, angle := range []string{"90", "180", "270"} {
+		list = append(list, source{"rotated by " + angle, "a.mp4", []string{
+			picture + "25" + tone + x264 + "-c:a aac upright.mp4",
+			"-i upright.mp4 -c copy -metadata:s:v rotate=" + angle + " a.mp4"}})
+	}
+	return list
+}
+
+func (s source) write(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, args := range s.make {
+		ffmpeg(t, dir, args)
+	}
+	return filepath.Join(dir, s.file)
+}
+
+// origin is the time in the source that is 0 in the output: MPEG-TS begins anywhere.
+func origin(t *testing.T, path string) float64 {
+	if !strings.HasSuffix(path, ".ts") {
+		return 0
+	}
+	return seconds(t, probeFile(t, path).Format.Start)
+}
+
+func TestEveryKindOfSourceKeepsItsFramesTimesAndSound(t *testing.T) {
+	for _, s := range sources() {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			in := s.write(t)
+			for _, container := range []string{"mp4", "mkv"} {
+				out := filepath.Join(t.TempDir(), "out."+container)
+				r := mustConvert(t, in, out, "--segment-frames", "13", "--format", "half-sbs")
+				tick := 0.001
+				if container == "mp4" {
+					tick = timeBase(t, out)
+				}
+				checkTimes(t, in, out, tick)
+				checkSound(t, in, out, container, r)
+			}
+		})
+	}
+}
+
+func timeBase(t *testing.T, path string) float64 {
+	p := probeFile(t, path)
+	num, den, _ := strings.Cut(p.Streams[p.video()].TimeBase, "/")
+	return seconds(t, num) / seconds(t, den)
+}
+
+func checkTimes(t *testing.T, in, out string, tick float64) {
+	t.Helper()
+	want, zero := frameTimes(t, in), origin(t, in)
+	for i := range want {
+		want[i] -= zero
+	}
+	sameTimes(t, frameTimes(t, out), want, tick+1e-6)
+}
+
+// checkSound holds every track of the output against the source's. A track that MP4 can't carry must
+// have been named in a warning.
+func checkSound(t *testing.T, in, out, container string, r result) {
+	t.Helper()
+	want, got, zero := soundPackets(t, in), soundPackets(t, out), origin(t, in)
+	if container == "mp4" && len(got) < len(want) && strings.Contains(r.err, "warning: ") && strings.Contains(r.err, "pcm_s16le") {
+		return
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d sound tracks, want %d", container, len(got), len(want))
+	}
+	for track := range want {
+		checkTrack(t, got[track], want[track], zero)
+	}
+}
+
+func checkTrack(t *testing.T, got, want []packet, zero float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%d sound packets, want %d", len(got), len(want))
+		return
+	}
+	for i := range want {
+		if got[i].hash != want[i].hash {
+			t.Errorf("sound packet %d differs from the source's", i)
+			return
+		}
+		if d := got[i].at - (want[i].at - zero); d > 0.00101 || d < -0.00101 {
+			t.Errorf("sound packet %d at %.6f s, want %.6f s", i, got[i].at, want[i].at-zero)
+			return
+		}
+	}
+}
+
+func TestConvertedWholeAndInPiecesGivesTheSameFrames(t *testing.T) {
+	dir := t.TempDir()
+	in := filepath.Join(dir, "in.mkv")
+	// Motion, a hard cut, open GOPs: everything that could look across a seam.
+	ffmpeg(t, dir, "-f lavfi -i testsrc2=s=160x90:d=1.4:r=30 -f lavfi -i mandelbrot=s=160x90:r=30 -filter_complex '[1]trim=end_frame=42,setpts=PTS-STARTPTS[b];[0][b]concat=n=2:v=1[v]' -map '[v]' -pix_fmt yuv420p -c:v libx264 -preset veryfast -bf 3 -g 15 -x264-params open-gop=1 in.mkv")
+	frames := len(decodedHash(t, in))
+	var whole []string
+	for _, pieces := range []int{1, 2, 3, 7} {
+		out := filepath.Join(dir, "out.mp4")
+		mustConvert(t, in, out, "-y", "--crf", "0", "--segment-frames", strconv.Itoa((frames+pieces-1)/pieces))
+		got := decodedHash(t, out)
+		if pieces == 1 {
+			whole = got
+			if len(whole) != frames {
+				t.Fatalf("%d frames of %d", len(whole), frames)
+			}
+			continue
+		}
+		for i := range whole {
+			if got[i] != whole[i] {
+				t.Fatalf("frame %d of %d differs when converted in %d pieces", i, frames, pieces)
+			}
+		}
+	}
+}

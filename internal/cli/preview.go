@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/media"
+	"github.com/stereospot/stereospot/internal/preview"
+)
+
+type previewCommand struct {
+	Input  string `arg:"" help:"The 2D video." type:"path"`
+	At     string `help:"Moment to show, in seconds or hh:mm:ss.sss." default:"0" placeholder:"TIME"`
+	Output string `short:"o" help:"The PNG to write." default:"sheet.png" type:"path"`
+	stereoFlags
+	Yes bool `short:"y" help:"Overwrite the output if it exists."`
+}
+
+// Help implements kong's detailed help.
+func (previewCommand) Help() string {
+	return `Examples:
+  stereospot preview film.mkv --at 12.5 -o sheet.png
+  stereospot preview film.mkv --at 0:42:10 --divergence 3 --convergence 0.7 -y`
+}
+
+// Run implements the command.
+func (c *previewCommand) Run(ctx context.Context, std streams) error {
+	o := job.DefaultOptions()
+	c.apply(&o)
+	if err := o.Validate(); err != nil {
+		return usageError{err}
+	}
+	at, err := parseTime("--at", c.At)
+	if err != nil {
+		return err
+	}
+	if strings.ToLower(filepath.Ext(c.Output)) != ".png" {
+		return usagef("%s: name the output .png", filepath.Base(c.Output))
+	}
+	if err := errors.Join(media.CheckTools(ctx), checkOutput(c.Output, c.Yes)); err != nil {
+		return err
+	}
+	m, err := preview.At(ctx, c.Input, at, o)
+	if err != nil {
+		return err
+	}
+	if err := writePNG(c.Output, m); err != nil {
+		return err
+	}
+	far, near := m.Disparity()
+	fmt.Fprintf(std.out, "%s: disparity %+.1f px (far) to %+.1f px (near)\n", c.Output, far, near)
+	return nil
+}
+
+// writePNG writes the sheet beside its place first, so that it appears whole.
+func writePNG(path string, m *preview.Moment) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	err = errors.Join(png.Encode(f, m.Sheet()), f.Chmod(0o644), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

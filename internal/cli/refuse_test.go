@@ -1,0 +1,176 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// secret is planted beside hostile media; it must turn up nowhere.
+const secret = "PLANTED-SECRET-CONTENT"
+
+// checkRefused converts and wants exit 1, one line that has all of want, no output, and nothing left but before.
+func checkRefused(t *testing.T, in string, want ...string) {
+	t.Helper()
+	dir := filepath.Dir(in)
+	before := names(t, dir)
+	out := filepath.Join(dir, "out.mp4")
+	r := stereospot(t, "convert", in, "-o", out, "--preset", "ultrafast")
+	if r.code != exitFailed {
+		t.Errorf("exit %d, want %d: %s", r.code, exitFailed, r.err)
+	}
+	message := lastLineOf(r.err)
+	for _, w := range want {
+		if !strings.Contains(message, w) {
+			t.Errorf("message %q doesn't say %q", message, w)
+		}
+	}
+	if !strings.HasPrefix(message, "stereospot: ") || len(message) > 400 {
+		t.Errorf("not one clear line: %q", message)
+	}
+	if strings.Contains(r.err+r.out, secret) {
+		t.Errorf("the planted file leaked: %s", r.err)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("there is an output")
+	}
+	for name := range names(t, dir) {
+		if !before[name] && !strings.HasSuffix(name, ".stereospot") {
+			t.Errorf("left behind: %s", name)
+		}
+	}
+}
+
+func lastLineOf(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return lines[len(lines)-1]
+}
+
+func names(t *testing.T, dir string) map[string]bool {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := map[string]bool{}
+	for _, e := range entries {
+		set[e.Name()] = true
+	}
+	return set
+}
+
+func TestWhatIsNoVideoIsRefusedInOneLine(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("secret.txt", secret)
+	ffmpeg(t, dir, "-f lavfi -i sine=d=1 -c:a aac sound.m4a")
+	ffmpeg(t, dir, "-f lavfi -i testsrc2=s=64x64:d=1 -frames:v 1 picture.png")
+	ffmpeg(t, dir, "-f lavfi -i testsrc2=s=64x64:d=1 -frames:v 1 picture.jpg")
+	ffmpeg(t, dir, "-f lavfi -i testsrc2=s=64x64:d=1 -c:v libx264 -f mpegts part.ts")
+	for name, in := range map[string]string{
+		"missing file":  filepath.Join(dir, "nothing.mp4"),
+		"directory":     dir,
+		"text":          write("text.mp4", "This is no film.\n"),
+		"zero bytes":    write("empty.mp4", ""),
+		"sound only":    filepath.Join(dir, "sound.m4a"),
+		"picture":       filepath.Join(dir, "picture.png"),
+		"photo":         filepath.Join(dir, "picture.jpg"),
+		"HLS playlist":  write("hls.mp4", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\npart.ts\n#EXT-X-ENDLIST\n"),
+		"HLS over file": write("hls2.mp4", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://"+dir+"/secret.txt\n#EXT-X-ENDLIST\n"),
+		"HLS over http": write("hls3.mp4", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n"),
+		"ffconcat":      write("concat.mp4", "ffconcat version 1.0\nfile part.ts\nfile secret.txt\n"),
+		"SDP":           write("sdp.mp4", "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n"),
+		"DASH":          write("dash.mp4", `<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT1S"><Period><AdaptationSet mimeType="video/mp4"><Representation id="1" bandwidth="1"><BaseURL>part.ts</BaseURL></Representation></AdaptationSet></Period></MPD>`),
+		"subtitles":     write("subs.mp4", "1\n00:00:00,000 --> 00:00:01,000\nhello\n"),
+	} {
+		t.Run(name, func(t *testing.T) { checkRefused(t, in) })
+	}
+}
+
+func TestTruncatedFileIsRefusedWhereverItEnds(t *testing.T) {
+	for _, kind := range []struct{ name, args string }{
+		{"index.mp4", "-movflags +faststart"},
+		{"plain.mp4", ""},
+		{"film.mkv", ""},
+		{"film.avi", "-c:v mpeg4"},
+	} {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			ffmpeg(t, dir, "-f lavfi -i testsrc2=s=128x72:d=2:r=25 -f lavfi -i sine=d=2 -g 12 "+kind.args+" "+kind.name)
+			whole, err := os.ReadFile(filepath.Join(dir, kind.name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for tenth := 1; tenth < 10; tenth++ {
+				cut := filepath.Join(dir, fmt.Sprintf("cut%d%s", tenth, filepath.Ext(kind.name)))
+				if err := os.WriteFile(cut, whole[:len(whole)*tenth/10], 0o644); err != nil {
+					t.Fatal(err)
+				}
+				checkRefused(t, cut)
+			}
+		})
+	}
+}
+
+func TestOutputThatCannotBeIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	ffmpeg(t, dir, "-f lavfi -i testsrc2=s=64x64:d=0.2:r=25 -c:v libx264 in.mp4")
+	in := filepath.Join(dir, "in.mp4")
+	taken := filepath.Join(dir, "taken.mp4")
+	if err := os.WriteFile(taken, []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, out, want string }{
+		{"existing file", taken, "-y"},
+		{"the input itself", in, "is the input"},
+		{"missing directory", filepath.Join(dir, "no", "out.mp4"), "is no directory"},
+	} {
+		r := stereospot(t, "convert", in, "-o", c.out)
+		if r.code != exitFailed || !strings.Contains(r.err, c.want) {
+			t.Errorf("%s: exit %d, %q", c.name, r.code, r.err)
+		}
+	}
+	if content, _ := os.ReadFile(taken); string(content) != "mine" {
+		t.Error("an existing file was touched")
+	}
+	checkNothingLeft(t, dir, "in.mp4", "taken.mp4")
+}
+
+func TestWrongUsageExitsWithTwo(t *testing.T) {
+	for _, args := range [][]string{
+		{"convert"},
+		{"convert", "x.mp4", "--format", "4d"},
+		{"convert", "x.mp4", "--divergence", "99"},
+		{"convert", "x.mp4", "--convergence", "NaN"},
+		{"convert", "x.mp4", "--start", "yesterday"},
+		{"convert", "x.mp4", "--crf", "77"},
+		{"convert", "x.mp4", "--segment-frames", "0"},
+		{"convert", "x.mp4", "--json", "-q"},
+		{"frobnicate"},
+	} {
+		if r := stereospot(t, args...); r.code != exitUsage || r.err == "" {
+			t.Errorf("%v: exit %d, %q", args, r.code, r.err)
+		}
+	}
+}
+
+func TestHelpExitsWithZeroAndShowsExamples(t *testing.T) {
+	for _, args := range [][]string{{}, {"--help"}, {"convert", "--help"}, {"probe", "--help"}, {"preview", "--help"}} {
+		r := stereospot(t, args...)
+		if r.code != exitDone || !strings.Contains(r.out, "stereospot") {
+			t.Errorf("%v: exit %d\n%s%s", args, r.code, r.out, r.err)
+		}
+		if len(args) == 2 && !strings.Contains(r.out, "Examples:") {
+			t.Errorf("%v has no examples", args)
+		}
+	}
+}

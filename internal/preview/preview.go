@@ -1,0 +1,181 @@
+// Package preview shows what a conversion would look like at one moment: the picture, its depth, and
+// both views as an anaglyph, without converting the film.
+package preview
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"math"
+	"os"
+	"runtime"
+
+	"github.com/stereospot/stereospot/internal/clip"
+	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/media"
+	"github.com/stereospot/stereospot/internal/stereo"
+	"github.com/stereospot/stereospot/internal/stereo/depth"
+	"github.com/stereospot/stereospot/internal/stereo/yuv"
+)
+
+// Moment is one frame of a film with its depth.
+type Moment struct {
+	Seconds  float64 // presentation time from the film's start
+	Frame    int     // among the frames of the measured part
+	Video    media.Video
+	Depth    depth.Map
+	Picture  *image.RGBA
+	Anaglyph *image.RGBA
+	Options  job.Options
+}
+
+// At measures the film around the given second and returns the frame that is shown then. The depth is the
+// one that the whole conversion would use: the engine looks as far around the frame as it does there.
+func At(ctx context.Context, path string, seconds float64, o job.Options) (*Moment, error) {
+	src, err := media.Probe(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	support, err := clip.Support(o.Depth)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := planAround(ctx, src, seconds, support)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "stereospot-preview-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	var segment string
+	err = media.Split(ctx, path, plan, dir, func(_ media.Segment, file string) error { segment = file; return nil })
+	if err != nil {
+		return nil, err
+	}
+	if plan.Video.Bits > 8 {
+		return moment[uint16](ctx, plan, segment, seconds, o)
+	}
+	return moment[uint8](ctx, plan, segment, seconds, o)
+}
+
+// planAround plans one segment that holds the frame at seconds and the engine's support around it.
+func planAround(ctx context.Context, src *media.Source, seconds float64, support int) (*media.Plan, error) {
+	timeline, err := media.ReadTimeline(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	rate := src.Video.FrameRate.Float()
+	margin := float64(support+1) / rate
+	o := media.PlanOptions{SegmentFrames: math.MaxInt32, Support: support}
+	o.Start = max(0, seconds-margin)
+	o.Duration = seconds + margin + 1/rate - o.Start
+	plan, err := media.NewPlan(src, timeline, o)
+	if err != nil {
+		return nil, &media.Error{Reason: fmt.Sprintf("there is no frame at %.3f seconds: the film lasts %.3f", seconds, src.Duration), Err: err}
+	}
+	return plan, nil
+}
+
+// nearest returns the plan's frame that is on screen at the given second.
+func nearest(plan *media.Plan, seconds float64) int {
+	zero := plan.Origin
+	if plan.Partial {
+		zero = 0 // Origin is then the part's own start
+	}
+	best := 0
+	for i := range plan.Frames() {
+		if float64(plan.Times.At(i)-zero)*plan.TimeBase.Float() <= seconds+1e-9 {
+			best = i
+		}
+	}
+	return best
+}
+
+func moment[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, seconds float64, o job.Options) (*Moment, error) {
+	at := nearest(plan, seconds)
+	frame, m, err := estimate[T](ctx, plan, segment, at, o)
+	if err != nil {
+		return nil, err
+	}
+	result := &Moment{
+		Seconds: seconds, Frame: at, Video: plan.Video, Depth: *m, Options: o,
+		Picture: stereo.Picture(frame, clip.RenderConfig(plan.Video, o.Format, o.Stereo)),
+	}
+	mixed, err := render(frame, m, plan.Video, job.Anaglyph, o.Stereo)
+	if err != nil {
+		return nil, err
+	}
+	result.Anaglyph = stereo.Picture(mixed, clip.RenderConfig(plan.Video, job.Anaglyph, o.Stereo))
+	return result, nil
+}
+
+// estimate decodes the segment and returns frame number at with its depth.
+func estimate[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, at int, o job.Options) (*yuv.Frame[T], *depth.Map, error) {
+	file, err := media.OpenSegment(ctx, segment)
+	if err != nil {
+		return nil, nil, err
+	}
+	window := file.Info().Window
+	reader, err := file.Decode(ctx, window.First, window.Frames)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer reader.Close()
+	est, err := depth.New(o.Depth.Model)
+	if err != nil {
+		return nil, nil, err
+	}
+	v := plan.Video
+	pw, ph := est.Size(v.Width, v.Height)
+	var wanted *yuv.Frame[T]
+	var maps []depth.Estimate
+	for i := 0; ; i++ {
+		raw, frame := clip.NewPicture[T](v.Width, v.Height, v.Bits)
+		err := reader.ReadFrame(raw)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if i == at {
+			wanted = frame
+		}
+		ready, err := est.Push(depth.Reduce(frame, pw, ph, v.Color.Range == "pc", nil))
+		if err != nil {
+			return nil, nil, err
+		}
+		maps = append(maps, ready...)
+	}
+	rest, err := est.Flush()
+	maps = append(maps, rest...)
+	if err == nil && (wanted == nil || at >= len(maps)) {
+		err = media.ErrFrameCount
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return wanted, &maps[at].Map, nil
+}
+
+func render[T yuv.Sample](frame *yuv.Frame[T], m *depth.Map, v media.Video, f job.Format, s job.StereoOptions) (*yuv.Frame[T], error) {
+	r, err := clip.NewRenderer[T](v, f, s, runtime.GOMAXPROCS(0))
+	if err != nil {
+		return nil, err
+	}
+	w, h := r.OutputSize()
+	out := yuv.New[T](w, h, v.Bits)
+	return out, r.Render(out, frame, m)
+}
+
+// Disparity returns the range of total disparity between the eyes in this frame, in pixels (positive = in
+// front of the screen), leaving out the nearest and farthest hundredth of the map.
+func (m *Moment) Disparity() (far, near float64) {
+	lo, hi := percentiles(m.Depth.D, 0.01, 0.99)
+	cfg := clip.RenderConfig(m.Video, m.Options.Format, m.Options.Stereo)
+	return cfg.Disparity(lo, m.Video.Width, m.Video.Height), cfg.Disparity(hi, m.Video.Width, m.Video.Height)
+}
