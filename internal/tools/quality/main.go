@@ -1,0 +1,39 @@
+// Quality measures the engine against scenes whose depth is known and prints the tables of
+// docs/quality.md:
+//
+//	go run ./internal/tools/quality views
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+// sections are the tables by the name that the command line gives them.
+var sections = map[string]func(io.Writer) error{
+	"views": func(out io.Writer) error { return reportViews(out, 1920, 1080) },
+}
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "quality:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string, out io.Writer) error {
+	if len(args) == 0 {
+		return fmt.Errorf("name a section: views")
+	}
+	for _, name := range args {
+		section, ok := sections[name]
+		if !ok {
+			return fmt.Errorf("no section is named %q", name)
+		}
+		if err := section(out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
