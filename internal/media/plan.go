@@ -33,9 +33,9 @@ type Plan struct {
 	// Shift is added to a frame's time in milliseconds to give its timestamp in a copied segment
 	// file, so that none is negative.
 	Shift int64 `json:"shift,omitempty"`
-	// Seek is the timestamp of the first packet that any segment needs, in ticks, and SeekPacket its position.
-	Seek       int64 `json:"seek,omitempty"`
-	SeekPacket int   `json:"seek_packet,omitempty"`
+	// LosslessFirst is the number of the plan's first frame among the source's, by which lossless
+	// segments are timed.
+	LosslessFirst int `json:"lossless_first,omitempty"`
 	// Packets counts the source's packets by stream index.
 	Packets map[int]int `json:"packets"`
 	// Lossless says why segments are re-encoded without loss; empty when they are stream copies.
@@ -92,7 +92,12 @@ func NewPlan(src *Source, tl *Timeline, o PlanOptions) (*Plan, error) {
 		p.LastDuration = tl.PTS[hi] - tl.PTS[hi-1]
 	}
 	p.Segments = segments(tl, lo, hi, o)
-	p.locate(tl, lo)
+	if p.Lossless != "" {
+		p.LosslessFirst = lo
+	}
+	if earliest := milliseconds(tl.PTS[0], p.TimeBase); earliest < leadingRoom {
+		p.Shift = leadingRoom - earliest
+	}
 	if p.Lossless != "" {
 		p.Warnings = append(p.Warnings, "segments are written by a lossless re-encode: "+p.Lossless)
 	}
@@ -149,31 +154,16 @@ func place(s *Segment, tl *Timeline, from, to, lo int) {
 	i := sort.Search(len(tl.Entries), func(i int) bool { return tl.Entries[i].Frame > from }) - 1
 	e := tl.Entries[max(i, 0)]
 	last := int32(e.Packet)
-	for _, position := range tl.Order[max(e.Frame, 0):to] {
+	for _, position := range tl.Order[e.Frame:to] {
 		last = max(last, position)
 	}
-	s.FileFirst, s.FileFrames = e.Frame-lo, to-e.Frame
+	s.FileFirst, s.FileFrames, s.FileStart = e.Frame-lo, to-e.Frame, tl.PTS[e.Frame]
 	s.PacketFirst, s.Packets = e.Packet, int(last)-e.Packet+1
 }
 
-// locate notes where reading may begin and how far timestamps move so that none is negative.
-func (p *Plan) locate(tl *Timeline, lo int) {
-	p.SeekPacket = p.Segments[0].PacketFirst
-	entry := tl.Entries[0]
-	for _, e := range tl.Entries {
-		if e.Packet == p.SeekPacket {
-			entry = e
-		}
-	}
-	p.Seek = entry.PTS
-	if earliest := milliseconds(min(entry.PTS, tl.PTS[lo]), p.TimeBase); earliest < leadingRoom {
-		p.Shift = leadingRoom - earliest
-	}
-}
-
-// leadingRoom is the smallest timestamp of an entry in a segment file, in milliseconds. Leading
-// pictures of an open GOP are shown before the entry, and must not fall below zero either.
-const leadingRoom = 10_000
+// leadingRoom is the smallest timestamp of a frame in a segment file, in milliseconds. Frames that an
+// edit list hides before it must not fall below zero either.
+const leadingRoom = 600_000
 
 // milliseconds rounds ticks of a time base as FFmpeg's Matroska muxer does: to nearest, halves away from zero.
 func milliseconds(ticks int64, base Rational) int64 {

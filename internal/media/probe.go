@@ -54,6 +54,16 @@ func Probe(ctx context.Context, path string) (*Source, error) {
 // name is what messages call the source.
 func (s *Source) name() string { return filepath.Base(s.Path) }
 
+// videoStream returns the stream that is converted.
+func (s *Source) videoStream() Stream {
+	for _, st := range s.Streams {
+		if st.Index == s.Video.Stream {
+			return st
+		}
+	}
+	return Stream{}
+}
+
 // checkFile tells apart what FFmpeg reports alike, and returns the file's size in bytes.
 func checkFile(path string) (int64, error) {
 	name := filepath.Base(path)
@@ -97,7 +107,7 @@ func (r *probeReport) source(path string, size int64) *Source {
 	}
 	for _, st := range r.Streams {
 		s.Streams = append(s.Streams, Stream{
-			Index: st.Index, Kind: st.Kind, Codec: st.Codec, TimeBase: Rational(st.TimeBase), Language: st.Tags["language"],
+			Index: st.Index, ID: st.ID, Kind: st.Kind, Codec: st.Codec, TimeBase: Rational(st.TimeBase), Language: st.Tags["language"],
 			Title: st.Tags["title"], Channels: st.Channels, SampleRate: int(st.SampleRate),
 			AttachedPic: st.Disposition["attached_pic"] != 0, Tags: st.Tags,
 		})

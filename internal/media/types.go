@@ -44,7 +44,8 @@ type HDR10 struct {
 // Stream is one stream of a source as ffprobe tells it.
 type Stream struct {
 	Index       int               `json:"index"`
-	Kind        string            `json:"kind"` // "video", "audio", "subtitle", "data", "attachment"
+	ID          string            `json:"id,omitempty"` // the container's own, such as "0x100"
+	Kind        string            `json:"kind"`         // "video", "audio", "subtitle", "data", "attachment"
 	Codec       string            `json:"codec"`
 	TimeBase    Rational          `json:"time_base"`
 	Language    string            `json:"language,omitempty"`
@@ -106,7 +107,7 @@ type Timeline struct {
 	// packets, counted from 0 in the order in which they are stored.
 	Order []int32
 	// Entries are where a decoder may start such that the entry's frame and all after it (in display
-	// order) decode exactly; ascending. The first stands at or before frame 0.
+	// order) decode exactly; ascending. The first is frame 0.
 	Entries []Entry
 	// NotCopyable is empty when segments may be stream copies; otherwise it says why they can't be proven
 	// exact. PTS then holds the frames that a decoder gave, and Order and Entries count frames.
@@ -117,9 +118,8 @@ type Timeline struct {
 
 // Entry is a frame at which decoding may start.
 type Entry struct {
-	Frame  int   // display index; negative where an edit list hides frames before the first one
-	Packet int   // its position in decode order
-	PTS    int64 // in ticks of Video.TimeBase
+	Frame  int // display index
+	Packet int // where to start feeding the decoder, in decode order
 }
 
 // Segment is one planned piece: frames [First, First+Frames) of the plan's frames.
@@ -128,9 +128,13 @@ type Segment struct {
 	First  int `json:"first"`
 	Frames int `json:"frames"`
 	// FileFirst and FileFrames are the frames that the segment file lets a decoder recover: its own plus
-	// lead-in (from an entry point at or before) and lead-out, in the same numbering. FileFirst may be negative.
+	// lead-in (from an entry point at or before) and lead-out, in the same numbering. FileFirst is negative
+	// when the plan starts inside the source and the entry point lies before it.
 	FileFirst  int `json:"file_first"`
 	FileFrames int `json:"file_frames"`
+	// FileStart is the presentation timestamp of frame FileFirst, in ticks; what is shown earlier is no
+	// frame of the file.
+	FileStart int64 `json:"file_start"`
 	// PacketFirst and Packets are the source's video packets (in decode order; for a lossless plan: its
 	// decoded frames) that the file is made of.
 	PacketFirst int `json:"packet_first"`
