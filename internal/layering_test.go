@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"preview":               {"job", "media", "clip", "stereo", "stereo/yuv", "stereo/depth"},
 	"cli": {"job", "config", "media", "clip", "inference", "pipeline", "platform", "platform/local", "preview",
 		"scene", "stereo", "stereo/yuv", "stereo/depth"},
+	"tools/bench":   {"job", "media", "clip", "pipeline", "scene", "stereo", "stereo/yuv", "stereo/depth"},
 	"tools/quality": {"job", "scene", "stereo", "stereo/yuv", "stereo/depth"},
 }
 
