@@ -251,7 +251,7 @@ func (g *greyMap[T]) rows(r *Renderer[T], d *desk[T], j int) {
 	out := at(r.dst, g.x, 0, g.w, j)
 	for i := range 2 {
 		y := min(2*j+i, r.h-1)
-		r.guide.shiftRow(d.depth, y, &g.greys, d.lines)
+		r.guide.shiftRow(d.depth, y, &g.greys, d.cells)
 		for x, v := range d.depth {
 			out.y[i][x] = T(v)
 		}

@@ -44,8 +44,7 @@ type packer[T yuv.Sample] interface {
 // desk is one worker's scratch space.
 type desk[T yuv.Sample] struct {
 	depth, shift, left, right []int32
-	lines                     []line
-	coeffA, coeffB            []float32
+	cells                     []cell
 	padded                    []T
 	views                     [2]viewRows[T]
 	mix                       mixRows
@@ -85,15 +84,14 @@ func NewRenderer[T yuv.Sample](cfg Config, w, h, bits, workers int) (*Renderer[T
 }
 
 // tasks are the steps that the crew shares out, bound once so that a frame costs no allocation.
-type tasks struct{ shrink, fit, average, rows, piece func(worker, i int) }
+type tasks struct{ shrink, fit, rows, piece func(worker, i int) }
 
 func (r *Renderer[T]) bind() tasks {
 	return tasks{
-		shrink:  func(_, y int) { r.guide.shrink(y) },
-		fit:     func(worker, y int) { r.guide.fit(y, r.desks[worker].coeffA, r.desks[worker].coeffB) },
-		average: func(_, y int) { r.guide.average(y) },
-		rows:    func(worker, j int) { r.pack.rows(r, r.desks[worker], j) },
-		piece:   func(worker, i int) { r.pack.piece(r, r.desks[worker], i) },
+		shrink: func(_, y int) { r.guide.shrink(y) },
+		fit:    func(_, y int) { r.guide.fit(y) },
+		rows:   func(worker, j int) { r.pack.rows(r, r.desks[worker], j) },
+		piece:  func(worker, i int) { r.pack.piece(r, r.desks[worker], i) },
 	}
 }
 
@@ -138,7 +136,6 @@ func (r *Renderer[T]) Render(dst, src *yuv.Frame[T], m *depth.Map) error {
 		r.makeRoom(m.W)
 		r.crew.do(m.H, r.tasks.shrink)
 		r.crew.do(m.H, r.tasks.fit)
-		r.crew.do(m.H, r.tasks.average)
 	}
 	r.crew.do((r.h+1)/2, r.tasks.rows)
 	if n := r.pack.finish(); n > 0 {
@@ -150,8 +147,8 @@ func (r *Renderer[T]) Render(dst, src *yuv.Frame[T], m *depth.Map) error {
 // makeRoom fits the desks to the depth map's width.
 func (r *Renderer[T]) makeRoom(w int) {
 	for _, d := range r.desks {
-		if len(d.lines) != w {
-			d.lines, d.coeffA, d.coeffB = make([]line, w), make([]float32, w), make([]float32, w)
+		if len(d.cells) != w {
+			d.cells = make([]cell, w)
 		}
 	}
 }
@@ -184,7 +181,7 @@ func (r *Renderer[T]) views(d *desk[T], j int, left, right *viewRows[T]) {
 
 // place computes both views' inverse maps of row y.
 func (r *Renderer[T]) place(d *desk[T], y int) {
-	r.guide.shiftRow(d.depth, y, &r.shifts.byDepth, d.lines)
+	r.guide.shiftRow(d.depth, y, &r.shifts.byDepth, d.cells)
 	widen(d.shift, d.depth)
 	r.shifts.atBorder(d.shift)
 	if !r.cfg.RightOnly {
