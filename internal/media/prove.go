@@ -120,11 +120,11 @@ func (p *prover) readTransport(at int64, want int) []byte {
 	// Sound and tables stand between the video's packets.
 	for limit := at + int64(want)*8 + 1<<18; at < limit && len(content) < want; {
 		n, _ := p.r.ReadAt(buf, at)
-		stride := transportStride(buf[:n])
+		first, stride := transportLayout(buf[:n])
 		if stride == 0 {
 			break
 		}
-		for i := 0; i+transportPacket <= n && len(content) < want; i += stride {
+		for i := first; i+transportPacket <= n && len(content) < want; i += stride {
 			payload, start, ok := transportPayload(buf[i:i+transportPacket], int(id))
 			switch {
 			case !ok:
@@ -141,14 +141,18 @@ func (p *prover) readTransport(at int64, want int) []byte {
 	return content[:min(want, len(content))]
 }
 
-// transportStride returns the distance of packets: 188 bytes, or 192 with BDAV time codes; 0 when b is no transport stream.
-func transportStride(b []byte) int {
+// transportLayout returns where the first packet starts and the distance of packets: 188 bytes, or 192 with BDAV time
+// codes before each; 0 when b is no transport stream.
+func transportLayout(b []byte) (start, stride int) {
 	for _, stride := range []int{transportPacket, 192} {
-		if len(b) >= transportPacket && b[0] == 0x47 && (len(b) <= stride || b[stride] == 0x47) {
-			return stride
+		for _, start := range []int{0, 4} {
+			next := start + stride
+			if len(b) >= start+transportPacket && b[start] == 0x47 && (len(b) <= next || b[next] == 0x47) {
+				return start, stride
+			}
 		}
 	}
-	return 0
+	return 0, 0
 }
 
 // transportPayload returns the payload of a transport packet of the given identifier, and whether a PES packet starts in it.

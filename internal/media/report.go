@@ -42,7 +42,7 @@ type probeStream struct {
 	Channels       int               `json:"channels"`
 	SampleRate     lenientFloat      `json:"sample_rate"`
 	ID             string            `json:"id"`
-	NALLength      string            `json:"nal_length_size"`
+	Packets        lenientFloat      `json:"nb_read_packets"`
 	Disposition    map[string]int    `json:"disposition"`
 	Tags           map[string]string `json:"tags"`
 	SideData       []probeSideData   `json:"side_data_list"`

@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"strconv"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // maxPackets bounds the packet table: a file with more video packets is damaged or hostile.
@@ -56,25 +58,56 @@ func ReadDecodedTimeline(ctx context.Context, src *Source, reason string) (*Time
 	return decodedTimeline(ctx, src, table, reason)
 }
 
-// readPackets lists the packets of every stream.
+// readPackets lists the video's packets and counts those of every stream. Two processes read the
+// source side by side: describing each packet of sound would take longer than all of the rest.
 func readPackets(ctx context.Context, src *Source) (*packetTable, error) {
 	if err := checkWhole(src); err != nil {
 		return nil, err
 	}
-	table := &packetTable{counts: map[int]int{}}
-	messages, err := ffprobeLines(ctx, src, func(line []byte) error { return table.add(line, src.Video.Stream) },
-		"-show_entries", "packet=stream_index,pts,duration,size,pos,flags")
-	if err != nil {
+	table := &packetTable{}
+	var listing, counting string
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		listing, err = ffprobeLines(ctx, src, table.add, "-select_streams", strconv.Itoa(src.Video.Stream),
+			"-show_entries", "packet=pts,duration,size,pos,flags")
+		return err
+	})
+	group.Go(func() (err error) {
+		table.counts, counting, err = countPackets(ctx, src)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	table.measure(src)
-	if err := cutOff(src, messages, table.seconds); err != nil {
+	if err := cutOff(src, listing+counting, table.seconds); err != nil {
 		return nil, err
 	}
 	if len(table.video) == 0 {
 		return nil, &Error{Reason: src.name() + " holds no frame: its video stream is empty"}
 	}
+	if n := table.counts[src.Video.Stream]; n != len(table.video) {
+		return nil, &Error{Reason: fmt.Sprintf("%s gave %d video packets, then %d: was it changed?", src.name(), len(table.video), n)}
+	}
 	return table, nil
+}
+
+// countPackets returns how many packets each stream holds, by stream index, and what ffprobe complained about.
+func countPackets(ctx context.Context, src *Source) (map[int]int, string, error) {
+	p := ffprobeCommand(src.Path, append([]string{"-count_packets", "-show_entries", "stream=index,nb_read_packets", "-of", "json"}, inputArgs(src.Path)...)...)
+	data, err := p.output(ctx, maxProbeOutput)
+	if err != nil {
+		return nil, "", err
+	}
+	report, err := parseReport(data)
+	if err != nil {
+		return nil, "", err
+	}
+	counts := make(map[int]int, len(report.Streams))
+	for _, st := range report.Streams {
+		counts[st.Index] = int(st.Packets)
+	}
+	return counts, p.warnings(), nil
 }
 
 // ffprobeLines calls each with every line of ffprobe's output for the source and returns what ffprobe complained about.
@@ -107,19 +140,15 @@ func scanLines(r io.Reader, each func([]byte) error) error {
 	return lines.Err()
 }
 
-// add takes a line "stream,pts,duration,size,pos,flags" of the packet list. More columns may follow,
-// and empty lines may stand between.
-func (t *packetTable) add(line []byte, video int) error {
+// add takes a line "pts,duration,size,pos,flags" of the packet list. More columns may follow, and
+// empty lines may stand between.
+func (t *packetTable) add(line []byte) error {
 	if len(bytes.TrimSpace(line)) == 0 {
 		return nil
 	}
-	stream, p, err := parsePacket(line)
+	p, err := parsePacket(line)
 	if err != nil {
 		return err
-	}
-	t.counts[stream]++
-	if stream != video {
-		return nil
 	}
 	if len(t.video) == maxPackets {
 		return fmt.Errorf("more than %d video packets", maxPackets)
@@ -129,29 +158,26 @@ func (t *packetTable) add(line []byte, video int) error {
 }
 
 // parsePacket reads one line of the packet list. Numbers that are missing ("N/A") are 0, but for pos: -1.
-func parsePacket(line []byte) (stream int, p packet, err error) {
-	var fields [6][]byte
+func parsePacket(line []byte) (p packet, err error) {
+	var fields [5][]byte
 	for i := range fields {
 		var found bool
 		fields[i], line, found = bytes.Cut(line, []byte{','})
 		if !found && i < len(fields)-1 {
-			return 0, p, fmt.Errorf("packet list has %d columns, want %d", i+1, len(fields))
+			return p, fmt.Errorf("packet list has %d columns, want %d", i+1, len(fields))
 		}
 	}
-	n, ok := parseInt(fields[0])
-	if !ok || n < 0 || n > 1<<20 {
-		return 0, p, fmt.Errorf("packet of stream %q", fields[0])
-	}
-	p.pts, p.timed = parseInt(fields[1])
-	p.duration, _ = parseInt(fields[2])
-	size, _ := parseInt(fields[3])
+	var ok bool
+	p.pts, p.timed = parseInt(fields[0])
+	p.duration, _ = parseInt(fields[1])
+	size, _ := parseInt(fields[2])
 	p.size = int32(min(max(size, 0), 1<<31-1))
-	if p.pos, ok = parseInt(fields[4]); !ok {
+	if p.pos, ok = parseInt(fields[3]); !ok {
 		p.pos = -1
 	}
-	p.key = bytes.IndexByte(fields[5], 'K') >= 0
-	p.hidden = bytes.IndexByte(fields[5], 'D') >= 0
-	return int(n), p, nil
+	p.key = bytes.IndexByte(fields[4], 'K') >= 0
+	p.hidden = bytes.IndexByte(fields[4], 'D') >= 0
+	return p, nil
 }
 
 // parseInt reads a decimal number without allocating. Timestamps beyond ±2^60 are taken as missing, so that no
