@@ -114,17 +114,14 @@ func (w *work) findJob(ctx context.Context, source string) error {
 			return err
 		}
 	}
-	id, err := job.NewID()
-	if err != nil {
-		return err
-	}
 	now := time.Now()
+	id := job.NewID(now)
 	w.job = job.Job{
 		ID: id, Title: filepath.Base(w.req.input), Status: job.Created, Options: w.req.options, Source: source,
 		CreatedAt: now, UpdatedAt: now,
 	}
 	// The source first: a job is never without one.
-	if err := w.store.LinkInput(ctx, job.SourceKey(id), w.req.input); err != nil {
+	if err := w.store.Input().Link(ctx, job.SourceKey(id), w.req.input); err != nil {
 		return err
 	}
 	return w.store.Jobs().Create(ctx, w.job)

@@ -64,17 +64,20 @@ func MakePlan(ctx context.Context, source string, o job.Options, lossless bool) 
 	if err != nil {
 		return nil, err
 	}
-	read := media.ReadTimeline
-	if lossless {
-		read = media.ReadDecodedTimeline
-	}
-	timeline, err := read(ctx, src)
+	timeline, err := readTimeline(ctx, src, lossless)
 	if err != nil {
 		return nil, err
 	}
 	return media.NewPlan(src, timeline, media.PlanOptions{
 		SegmentFrames: o.SegmentFrames, Support: support, Start: o.Start, Duration: o.Duration, Lossless: lossless,
 	})
+}
+
+func readTimeline(ctx context.Context, src *media.Source, lossless bool) (*media.Timeline, error) {
+	if lossless {
+		return media.ReadDecodedTimeline(ctx, src, "copies of its packets don't decode to the frames they promise")
+	}
+	return media.ReadTimeline(ctx, src)
 }
 
 // settle decides what a person left open about encoding, and writes it down with what the plan says before
@@ -114,7 +117,7 @@ func (p *Pipeline) writeSegments(ctx context.Context, j job.Job, source string, 
 	if len(missing) == 0 {
 		return nil
 	}
-	return media.Split(ctx, source, plan, dir, func(s media.Segment, path string) error {
+	return media.Split(ctx, source, plan, func(s media.Segment, path string) error {
 		if !missing[s.Index] {
 			return os.Remove(path)
 		}
@@ -130,7 +133,7 @@ func (p *Pipeline) writeSegments(ctx context.Context, j job.Job, source string, 
 			p.observe(Event{JobID: j.ID, Stage: Splitting, Segment: s.Index, SegmentDone: true})
 		}
 		return err
-	})
+	}, dir)
 }
 
 func segmentKey(j job.Job, plan *media.Plan, index int) string {

@@ -52,7 +52,7 @@ func At(ctx context.Context, path string, seconds float64, o job.Options) (*Mome
 	}
 	defer os.RemoveAll(dir)
 	var segment string
-	err = media.Split(ctx, path, plan, dir, func(_ media.Segment, file string) error { segment = file; return nil })
+	err = media.Split(ctx, path, plan, func(_ media.Segment, file string) error { segment = file; return nil }, dir)
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func (b *bench) split(ctx context.Context, in string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	return media.Split(ctx, in, plan, dir, func(media.Segment, string) error { return nil })
+	return media.Split(ctx, in, plan, func(media.Segment, string) error { return nil }, dir)
 }
 
 // reassemble measures joining, muxing with sound and reading back over FFmpeg's concat demuxer.
@@ -114,11 +114,11 @@ func (b *bench) convertedSegment(ctx context.Context, in string, plan *media.Pla
 		defer os.RemoveAll(dir)
 		first := *plan
 		first.Segments = plan.Segments[:1]
-		return media.Split(ctx, in, &first, dir, func(_ media.Segment, file string) error {
+		return media.Split(ctx, in, &first, func(_ media.Segment, file string) error {
 			o := job.DefaultOptions()
 			o.Encode.Codec, o.Encode.Encoder, o.Encode.CRF = "h264", "libx264", 18
 			_, err := clip.Convert(ctx, clip.Request{Input: file, Output: path, Format: o.Format, Stereo: o.Stereo, Depth: o.Depth, Encode: o.Encode})
 			return err
-		})
+		}, dir)
 	})
 }

@@ -1,0 +1,370 @@
+package local
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stereospot/stereospot/internal/platform"
+)
+
+// The buckets and their directories.
+const (
+	inputBucket  = "input"
+	outputBucket = "output"
+)
+
+// Bucket stores objects. An object's content is a file of its own that never changes; a row names the file
+// that is the key's object now. The row is written after the file is safely on the disk, so a crash leaves
+// at worst a file that no row names, which Sweep removes.
+type Bucket struct {
+	s    *Store
+	name string
+}
+
+var (
+	_ platform.Objects = (*Bucket)(nil)
+	_ platform.Files   = (*Bucket)(nil)
+)
+
+// maxKey is S3's limit for keys, in bytes.
+const maxKey = 1024
+
+// checkKey admits the keys that both platforms can hold: relative paths of plain names.
+func checkKey(key string) error {
+	if key == "" || len(key) > maxKey || !utf8.ValidString(key) || strings.ContainsAny(key, "\x00\\\n\r") {
+		return fmt.Errorf("%w: %.80q", platform.ErrBadKey, key)
+	}
+	for part := range strings.SplitSeq(key, "/") {
+		if part == "" || part == "." || part == ".." || len(part) > 200 {
+			return fmt.Errorf("%w: %.80q", platform.ErrBadKey, key)
+		}
+	}
+	return nil
+}
+
+func (b *Bucket) root() string { return filepath.Join(b.s.dir, b.name) }
+
+// newFile returns a fresh name for the content of key, below the bucket's directory: a readable one, with a
+// random part that keeps every version apart.
+func newFile(key string) string {
+	var version [6]byte
+	_, _ = rand.Read(version[:]) // never fails (crypto/rand)
+	ext := filepath.Ext(key)
+	return strings.TrimSuffix(key, ext) + "~" + hex.EncodeToString(version[:]) + ext
+}
+
+// record is a row of the objects table.
+type record struct {
+	platform.Object
+	file   string
+	linked bool
+}
+
+const recordColumns = "key, file, linked, size, modified, metadata"
+
+func scanRecord(scan func(...any) error) (record, error) {
+	var r record
+	var modified int64
+	var metadata string
+	if err := scan(&r.Key, &r.file, &r.linked, &r.Size, &modified, &metadata); err != nil {
+		return r, err
+	}
+	r.Modified, r.ETag = time.Unix(0, modified), r.file
+	return r, json.Unmarshal([]byte(metadata), &r.Metadata)
+}
+
+func (b *Bucket) find(ctx context.Context, from rowReader, key string) (record, error) {
+	if err := checkKey(key); err != nil {
+		return record{}, err
+	}
+	r, err := scanRecord(from.QueryRowContext(ctx, "SELECT "+recordColumns+" FROM objects WHERE bucket = ? AND key = ?", b.name, key).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("%s: %w", key, platform.ErrNotFound)
+	}
+	return r, err
+}
+
+func (b *Bucket) pathOf(r record) string {
+	if r.linked {
+		return r.file
+	}
+	return filepath.Join(b.root(), r.file)
+}
+
+// Head implements platform.Objects.
+func (b *Bucket) Head(ctx context.Context, key string) (platform.Object, error) {
+	r, err := b.find(ctx, b.s.db, key)
+	return r.Object, err
+}
+
+// Path implements platform.Files.
+func (b *Bucket) Path(ctx context.Context, key string) (string, error) {
+	r, err := b.find(ctx, b.s.db, key)
+	if err != nil {
+		return "", err
+	}
+	return b.pathOf(r), nil
+}
+
+// Get implements platform.Objects.
+func (b *Bucket) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, platform.Object, error) {
+	const attempts = 5 // the file may be replaced between reading the row and opening it
+	for attempt := 1; ; attempt++ {
+		r, err := b.find(ctx, b.s.db, key)
+		if err != nil {
+			return nil, r.Object, err
+		}
+		f, err := os.Open(b.pathOf(r))
+		if errors.Is(err, fs.ErrNotExist) && attempt < attempts {
+			continue
+		}
+		if err != nil {
+			return nil, r.Object, err
+		}
+		body, err := section(f, r.Size, offset, length)
+		if err != nil {
+			return nil, r.Object, errors.Join(err, f.Close())
+		}
+		return body, r.Object, nil
+	}
+}
+
+// section returns length bytes of f from offset.
+func section(f *os.File, size, offset, length int64) (io.ReadCloser, error) {
+	if offset < 0 || offset > size || offset == size && offset > 0 {
+		return nil, platform.ErrBadRange
+	}
+	if length < 0 || length > size-offset {
+		length = size - offset
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.NewSectionReader(f, offset, length), f}, nil
+}
+
+// Put implements platform.Objects.
+func (b *Bucket) Put(ctx context.Context, key string, r io.Reader, opts platform.PutOptions) (platform.Object, error) {
+	if err := checkKey(key); err != nil {
+		return platform.Object{}, err
+	}
+	file := newFile(key)
+	path := filepath.Join(b.root(), file)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return platform.Object{}, err
+	}
+	size, err := writeFile(ctx, path, r)
+	if err != nil {
+		return platform.Object{}, err
+	}
+	return b.publish(ctx, key, record{file: file, Object: platform.Object{Size: size}}, opts)
+}
+
+// writeFile writes r to a new file and makes sure that it is on the disk; after an error there is none.
+func writeFile(ctx context.Context, path string, r io.Reader) (size int64, err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return 0, err
+	}
+	size, err = io.Copy(f, contextReader{ctx, r})
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = syncDirectory(filepath.Dir(path))
+	}
+	if err != nil {
+		return 0, errors.Join(err, os.Remove(path))
+	}
+	return size, nil
+}
+
+// contextReader ends with the context.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+func syncDirectory(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// PutFile implements platform.Files.
+func (b *Bucket) PutFile(ctx context.Context, key, path string, opts platform.PutOptions) (platform.Object, error) {
+	if err := checkKey(key); err != nil {
+		return platform.Object{}, err
+	}
+	file := newFile(key)
+	target := filepath.Join(b.root(), file)
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return platform.Object{}, err
+	}
+	size, err := moveFile(ctx, path, target)
+	if err != nil {
+		return platform.Object{}, err
+	}
+	return b.publish(ctx, key, record{file: file, Object: platform.Object{Size: size}}, opts)
+}
+
+// moveFile makes path durable and renames it to target, by copying where they are on different file systems.
+func moveFile(ctx context.Context, path, target string) (size int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if err := f.Sync(); err != nil {
+		return 0, err
+	}
+	if os.Rename(path, target) == nil {
+		return info.Size(), syncDirectory(filepath.Dir(target))
+	}
+	if size, err = writeFile(ctx, target, f); err != nil {
+		return 0, err
+	}
+	return size, os.Remove(path)
+}
+
+// Link makes a person's own file the object, in place: it is read, never written, moved or removed.
+func (b *Bucket) Link(ctx context.Context, key, path string) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return err
+	}
+	_, err = b.publish(ctx, key, record{file: path, linked: true, Object: platform.Object{Size: info.Size()}}, platform.PutOptions{})
+	return err
+}
+
+// publish makes r the object of key, and removes what was there.
+func (b *Bucket) publish(ctx context.Context, key string, r record, opts platform.PutOptions) (platform.Object, error) {
+	metadata, err := encodeMap(opts.Metadata)
+	if err != nil {
+		return platform.Object{}, err
+	}
+	tags, err := encodeMap(opts.Tags)
+	if err != nil {
+		return platform.Object{}, err
+	}
+	r.Key, r.ETag, r.Modified, r.Metadata = key, r.file, b.s.now(), opts.Metadata
+	var old record
+	err = b.s.write(ctx, func(tx *sql.Tx) error {
+		old, err = b.find(ctx, tx, key)
+		if err == nil && opts.IfAbsent {
+			return fmt.Errorf("%s: %w", key, platform.ErrExists)
+		}
+		if err != nil && !errors.Is(err, platform.ErrNotFound) {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO objects (bucket, key, file, linked, size, modified, type, metadata, tags)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			b.name, key, r.file, r.linked, r.Size, r.Modified.UnixNano(), opts.ContentType, metadata, tags)
+		return err
+	})
+	if err != nil {
+		return platform.Object{}, errors.Join(err, b.discard(r))
+	}
+	return r.Object, b.discard(old)
+}
+
+func encodeMap(m map[string]string) (string, error) {
+	if m == nil {
+		m = map[string]string{}
+	}
+	b, err := json.Marshal(m)
+	return string(b), err
+}
+
+// discard removes a version's file. Readers that have it open keep their version.
+func (b *Bucket) discard(r record) error {
+	if r.file == "" || r.linked {
+		return nil
+	}
+	if err := os.Remove(b.pathOf(r)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Delete implements platform.Objects.
+func (b *Bucket) Delete(ctx context.Context, keys ...string) error {
+	for _, key := range keys {
+		var old record
+		err := b.s.write(ctx, func(tx *sql.Tx) (err error) {
+			if old, err = b.find(ctx, tx, key); err != nil {
+				return err
+			}
+			_, err = tx.ExecContext(ctx, "DELETE FROM objects WHERE bucket = ? AND key = ?", b.name, key)
+			return err
+		})
+		if errors.Is(err, platform.ErrNotFound) {
+			continue
+		}
+		if err = errors.Join(err, b.discard(old)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// List implements platform.Objects.
+func (b *Bucket) List(ctx context.Context, prefix, token string, limit int) ([]platform.Object, string, error) {
+	after := ""
+	if token != "" {
+		raw, err := hex.DecodeString(token)
+		if err != nil || checkKey(string(raw)) != nil {
+			return nil, "", platform.ErrBadToken
+		}
+		after = string(raw)
+	}
+	if limit <= 0 || limit > 1000 {
+		limit = 1000
+	}
+	rows, err := b.s.db.QueryContext(ctx, "SELECT "+recordColumns+` FROM objects
+		WHERE bucket = ? AND key > ? AND substr(key, 1, length(?)) = ? ORDER BY key LIMIT ?`, b.name, after, prefix, prefix, limit+1)
+	if err != nil {
+		return nil, "", err
+	}
+	defer rows.Close()
+	var list []platform.Object
+	for rows.Next() {
+		r, err := scanRecord(rows.Scan)
+		if err != nil {
+			return nil, "", err
+		}
+		list = append(list, r.Object)
+	}
+	if err := rows.Err(); err != nil || len(list) <= limit {
+		return list, "", err
+	}
+	return list[:limit], hex.EncodeToString([]byte(list[limit-1].Key)), nil
+}
