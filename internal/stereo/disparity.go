@@ -73,19 +73,25 @@ func depthStep(v float32) int32 {
 // different surfaces; below it the surface between them is stretched or squeezed.
 const cliff = fixOne
 
-// widen lets near surfaces reach one pixel further over their far neighbours at a cliff, from row to
-// out. The pixel there mixes the colours of both; carried with the near surface it remains its soft
-// edge, left behind it would be a ghost of the outline.
-func widen(out, row []int32) {
-	n := len(row)
-	out = out[:n]
+// widen lets near surfaces reach a few pixels further over their far neighbours at a cliff, from row
+// to out. The pixels there mix the colours of both; carried with the near surface they remain its soft
+// edge, left behind they would be a ghost of the outline.
+func widen(out, row []int32, reach int) {
+	out = out[:len(row)]
 	copy(out, row)
-	for x := 1; x < n; x++ {
-		a, b := row[x-1], row[x]
-		if d := b - a; d > cliff {
-			out[x-1] = max(out[x-1], b)
-		} else if d < -cliff {
-			out[x] = max(out[x], a)
+	for x := 1; x < len(row); x++ {
+		d := row[x] - row[x-1]
+		if uint32(d+cliff) <= 2*cliff {
+			continue
+		}
+		if d > 0 {
+			for i := max(x-reach, 0); i < x; i++ {
+				out[i] = max(out[i], row[x])
+			}
+		} else {
+			for i := x; i < min(x+reach, len(row)); i++ {
+				out[i] = max(out[i], row[x-1])
+			}
 		}
 	}
 }

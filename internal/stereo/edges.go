@@ -30,16 +30,27 @@ const (
 	// depthSay is the log-odds by depth of a pixel whose interpolated depth is that of one surface.
 	depthSay = 6
 	colorSay = 4
-	// crisp is the steepness of the change between the surfaces, as depth per log-odds.
-	crisp = 1
 )
 
 // decide moves depth d of a pixel with the given colour to the surface that it belongs to.
 func (e *edge) decide(d, y, u, v float32) float32 {
 	color := e.cy*y + e.cu*u + e.cv*v + e.c0
 	odds := e.steep*(d-e.middle) + min(max(color, -colorSay), colorSay)
-	side := min(max(crisp*odds, -1), 1)
-	return d + e.strength*(e.middle+e.half*side-d)
+	return e.at(d, min(max(odds, -1), 1))
+}
+
+// at moves depth d to the near surface (side 1), the far one (-1) or between them.
+func (e *edge) at(d, side float32) float32 { return d + e.strength*(e.middle+e.half*side-d) }
+
+// settled returns the side on which a pixel of interpolated depth d lies whatever its colour, or 0.
+func (e *edge) settled(d float32) float32 {
+	switch odds := e.steep * (d - e.middle); {
+	case odds >= colorSay+1:
+		return 1
+	case odds <= -colorSay-1:
+		return -1
+	}
+	return 0
 }
 
 // towards interpolates between the edges of two cells. A cell without one has no opinion on where

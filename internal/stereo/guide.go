@@ -59,6 +59,15 @@ func (g *upsampler[T]) prepare(src *yuv.Frame[T], m *depth.Map) error {
 // whole reports that the map needs no upsampling.
 func (g *upsampler[T]) whole() bool { return g.mw == g.w && g.mh == g.h }
 
+// softness returns how many pixels beside a silhouette may carry colours of both sides: one where
+// the map is as fine as the picture, another where the silhouette had to be found.
+func (g *upsampler[T]) softness() int {
+	if g.whole() {
+		return 1
+	}
+	return 2
+}
+
 // between returns the cell whose centre is at or before pixel i of n, and how far the pixel lies on
 // the way to the next one's. At the ends the first or last cell counts alone.
 func between(i, n, cells int) (cell int, w float32) {
@@ -89,12 +98,38 @@ func (g *upsampler[T]) shiftRow(out []int32, y int, table *[depthSteps]int32, sp
 			continue
 		}
 		here, next := &cells[k], &cells[min(k+1, g.mw-1)]
-		if here.edge.strength == 0 && next.edge.strength == 0 {
-			plain(out[from:to], g.weight[from:to], here.depth, next.depth-here.depth, table)
+		if a, b, ok := settle(here, next); ok {
+			plain(out[from:to], g.weight[from:to], a, b-a, table)
 		} else {
 			g.split(out, y, int(from), int(to), here, next, table)
 		}
 	}
+}
+
+// settle returns the depths at two neighbouring cells if those between them follow without a look
+// at the colours.
+func settle(a, b *cell) (da, db float32, ok bool) {
+	ea, eb := &a.edge, &b.edge
+	switch {
+	case ea.strength == 0 && eb.strength == 0:
+		return a.depth, b.depth, true
+	case ea.strength == 0:
+		ea = eb
+	case eb.strength == 0:
+		eb = ea
+	}
+	side := ea.settled(a.depth)
+	if side == 0 || side != eb.settled(b.depth) {
+		return 0, 0, false
+	}
+	da, db = a.depth, b.depth
+	if a.edge.strength > 0 {
+		da = ea.at(da, side)
+	}
+	if b.edge.strength > 0 {
+		db = eb.at(db, side)
+	}
+	return da, db, true
 }
 
 // cell is what a row of the picture finds at a column of the map. depth counts depthSteps-1.

@@ -182,7 +182,7 @@ func (r *Renderer[T]) views(d *desk[T], j int, left, right *viewRows[T]) {
 // place computes both views' inverse maps of row y.
 func (r *Renderer[T]) place(d *desk[T], y int) {
 	r.guide.shiftRow(d.depth, y, &r.shifts.byDepth, d.cells)
-	widen(d.shift, d.depth)
+	widen(d.shift, d.depth, r.guide.softness())
 	r.shifts.atBorder(d.shift)
 	if !r.cfg.RightOnly {
 		mapLeft(d.left, d.shift, r.inverse)
