@@ -134,11 +134,7 @@ func (g *glasses[T]) mixRow(out []T, left, right *viewRows[T], i int, sums *mixR
 	last := len(left.u) - 1
 	var c [6]float32
 	for x := range out {
-		k := x / 2
-		next := k
-		if x&1 == 1 && g.chromaLeft && k < last {
-			next = k + 1
-		}
+		k, next := chromaAround(x, last, g.chromaLeft)
 		c[0], c[1], c[2] = dec.rgb(float32(ly[x]), mean(left.u[k], left.u[next]), mean(left.v[k], left.v[next]))
 		c[3], c[4], c[5] = dec.rgb(float32(ry[x]), mean(right.u[k], right.u[next]), mean(right.v[k], right.v[next]))
 		red, green, blue := g.blend(&c)
@@ -147,6 +143,16 @@ func (g *glasses[T]) mixRow(out []T, left, right *viewRows[T], i int, sums *mixR
 		sums.cb[x] += blue - y
 		sums.cr[x] += red - y
 	}
+}
+
+// chromaAround returns the chroma columns whose mean luma column x has, at most last. Between two
+// even columns both count; where chroma lies between columns, the nearer one does.
+func chromaAround(x, last int, left bool) (k, next int) {
+	k = x / 2
+	if left && x&1 == 1 {
+		return k, min(k+1, last)
+	}
+	return k, k
 }
 
 func mean[T yuv.Sample](a, b T) float32 { return 0.5 * float32(int32(a)+int32(b)) }

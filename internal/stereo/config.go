@@ -87,9 +87,9 @@ func bend(d, k float64) float64 {
 	return math.Expm1(k*d) / math.Expm1(k)
 }
 
-// disparity returns the total disparity in pixels of depth d: how much further right the left view
+// Disparity returns the total disparity in pixels of depth d: how much further right the left view
 // shows it than the right view.
-func (c *Config) disparity(d float64, w, h int) float64 {
+func (c *Config) Disparity(d float64, w, h int) float64 {
 	return c.Divergence / 100 * float64(max(w, h)) * (bend(d, c.ForegroundScale) - c.Convergence)
 }
 

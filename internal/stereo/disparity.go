@@ -32,7 +32,7 @@ func newShifts(c *Config, w, h int) *shifts {
 	}
 	largest := 0.0
 	for i := range s.byDepth {
-		v := share * c.disparity(float64(i)/(depthSteps-1), w, h)
+		v := share * c.Disparity(float64(i)/(depthSteps-1), w, h)
 		s.byDepth[i] = int32(math.Round(v * fixOne))
 		largest = max(largest, math.Abs(v))
 	}

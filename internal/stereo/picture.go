@@ -3,56 +3,50 @@ package stereo
 import (
 	"image"
 	"image/color"
-	"math"
 
 	"github.com/stereospot/stereospot/internal/stereo/yuv"
 )
 
-// Picture converts a frame to R'G'B' at 8 bits for looking at: the stream's matrix and range are undone, its
-// transfer is left as it is.
+// Picture converts a frame to R'G'B' by the matrix and range of cfg, for stills. The signal is not
+// changed otherwise: HDR looks flat on an ordinary display.
 func Picture[T yuv.Sample](f *yuv.Frame[T], cfg Config) *image.RGBA {
 	w, h := f.Y.W, f.Y.H
 	c := newColorimetry(cfg.Matrix, cfg.FullRange, f.Bits, w, h)
+	dec := c.decoder()
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	left := cfg.chromaLeft()
 	for y := range h {
 		luma, u, v := f.Y.Row(y), f.U.Row(y/2), f.V.Row(y/2)
-		row := img.Pix[y*img.Stride:]
-		for x, code := range luma {
-			l := (float64(code) - c.black) / c.lumaSpan
-			cb, cr := (float64(u[x/2])-c.neutral)/c.colorSpan, (float64(v[x/2])-c.neutral)/c.colorSpan
-			r := l + 2*(1-c.kr)*cr
-			b := l + 2*(1-c.kb)*cb
-			g := (l - c.kr*r - c.kb*b) / (1 - c.kr - c.kb)
-			row[4*x], row[4*x+1], row[4*x+2], row[4*x+3] = to8(r), to8(g), to8(b), 255
+		for x := range w {
+			k, next := chromaAround(x, len(u)-1, left)
+			r, g, b := dec.rgb(float32(luma[x]), mean(u[k], u[next]), mean(v[k], v[next]))
+			img.SetRGBA(x, y, color.RGBA{toByte(r), toByte(g), toByte(b), 255})
 		}
 	}
 	return img
 }
 
-func to8(v float64) uint8 { return uint8(math.Round(255 * min(max(v, 0), 1))) }
+func toByte(v float32) uint8 { return uint8(min(max(v, 0), 1)*255 + 0.5) }
 
-// viridis holds polynomials in depth for red, green and blue, lowest power first: least-squares fits to
-// Matplotlib's viridis (S. van der Walt and N. Smith, CC0), at most 0.017 off in any channel.
+// viridis is a polynomial in depth for each of red, green and blue, lowest power first: a
+// least-squares fit of degree 6, within 0.014, to the colour map viridis, whose lightness grows evenly
+// and which colour-blind people can read (S. van der Walt, N. Smith and E. Firing for Matplotlib; CC0).
 var viridis = [3][7]float64{
-	{0.274455, 0.107708, -0.327241, -4.599932, 6.203736, 4.751787, -5.432077},
-	{0.005768, 1.396470, 0.214814, -5.758238, 14.153965, -13.749439, 4.641571},
-	{0.332664, 1.386771, 0.091977, -19.291809, 56.656300, -65.320968, 26.272108},
+	{0.2715, 0.1539, -0.4803, -4.7455, 7.5329, 2.8161, -4.5632},
+	{0.0060, 1.3924, 0.2492, -5.9028, 14.4560, -14.0484, 4.7530},
+	{0.3317, 1.3828, 0.3345, -20.8122, 60.3384, -69.2023, 27.7619},
 }
 
-// DepthColor maps depth in [0, 1] to a perceptually uniform scale: dark blue is far, yellow is near.
+// DepthColor returns the colour of depth d in [0, 1] on preview pictures: dark violet is far, yellow near.
 func DepthColor(d float64) color.RGBA {
 	d = min(max(d, 0), 1)
-	var out [3]uint8
+	var c [3]uint8
 	for i, p := range viridis {
 		v := 0.0
 		for k := len(p) - 1; k >= 0; k-- {
 			v = v*d + p[k]
 		}
-		out[i] = to8(v)
+		c[i] = toByte(float32(v))
 	}
-	return color.RGBA{out[0], out[1], out[2], 255}
+	return color.RGBA{c[0], c[1], c[2], 255}
 }
-
-// Disparity returns the total disparity in pixels of depth d in a picture of w×h: how much further right the
-// left view shows it than the right view. Positive is in front of the screen.
-func (c *Config) Disparity(d float64, w, h int) float64 { return c.disparity(d, w, h) }
