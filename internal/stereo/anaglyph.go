@@ -94,16 +94,19 @@ type mixRows struct{ cb, cr []float32 }
 func newMixRows(w int) mixRows { return mixRows{make([]float32, w), make([]float32, w)} }
 
 func (g *glasses[T]) rows(r *Renderer[T], d *desk[T], j int) {
-	left, right := &d.views[0], &d.views[1]
-	r.views(d, j, left, right)
-	top := float32(int32(1)<<r.bits - 1)
+	r.views(d, j, &d.views[0], &d.views[1])
+	g.mixPair(r.dst, d, j, float32(int32(1)<<r.bits-1))
+}
+
+// mixPair mixes the desk's views into rows 2j and 2j+1 of dst. top is the largest code value.
+func (g *glasses[T]) mixPair(dst *yuv.Frame[T], d *desk[T], j int, top float32) {
 	clear(d.mix.cb)
 	clear(d.mix.cr)
 	for i := range 2 {
-		g.mixRow(r.dst.Y.Row(2*j+i), left, right, i, &d.mix, top)
+		g.mixRow(dst.Y.Row(2*j+i), &d.views[0], &d.views[1], i, &d.mix, top)
 	}
-	g.chroma(r.dst.U.Row(j), d.mix.cb, g.color.kb, top)
-	g.chroma(r.dst.V.Row(j), d.mix.cr, g.color.kr, top)
+	g.chroma(dst.U.Row(j), d.mix.cb, g.color.kb, top)
+	g.chroma(dst.V.Row(j), d.mix.cr, g.color.kr, top)
 }
 
 // decoder turns code values into R'G'B'.
