@@ -32,7 +32,7 @@ func TestOutputSizes(t *testing.T) {
 	}
 }
 
-// leaning is a picture whose left and right views differ: a bright line in front of the screen.
+// views renders a picture whose left and right views differ: a bright line in front of the screen.
 func views(t *testing.T, f job.Format) (out *yuv.Frame[uint8], w, h int) {
 	src, m := line(64, 32, 1)
 	cfg := defaults(f)
@@ -67,7 +67,7 @@ func TestHalvingKeepsPlaceAndTakesOutMoire(t *testing.T) {
 	t.Parallel()
 	const w, h = 86, 46 // odd halves: a chroma sample lies on the seam
 	slope, _ := paint(w, h, func(x, y int) (uint8, uint8, uint8, float32) {
-		return uint8(20 + x + 2*y), uint8(60 + 2*(x/2)), uint8(60 + 2*(y/2)), 0
+		return uint8(20 + x + 2*y), uint8(60 + 4*(x/2)), uint8(60 + 4*(y/2)), 0
 	})
 	stripes, _ := paint(w, h, func(x, y int) (uint8, uint8, uint8, float32) {
 		return uint8(80 + 80*((x+y)%2)), 128, 128, 0
@@ -116,8 +116,8 @@ func checkSlope(t *testing.T, f job.Format, out *yuv.Frame[uint8], x, y, w, h in
 		want float64
 	}{
 		{"luma", out.Y.Row(y)[x], 20 + sx + 2*sy},
-		{"U", out.U.Row(y / 2)[x/2], 60 + cx},
-		{"V", out.V.Row(y / 2)[x/2], 60 + (cy - 0.5)},
+		{"U", out.U.Row(y / 2)[x/2], 60 + 2*cx},
+		{"V", out.V.Row(y / 2)[x/2], 60 + 2*(cy-0.5)},
 	} {
 		if math.Abs(float64(c.got)-c.want) > 0.75 {
 			t.Errorf("%s: %s at (%d, %d) is %d, want %.2f", f, c.name, x, y, c.got, c.want)

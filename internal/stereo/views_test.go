@@ -76,14 +76,18 @@ func TestRightEyeAloneLeavesTheLeftViewUntouched(t *testing.T) {
 	}
 }
 
-// TestGapIsFilledFromItsFarSide puts a dark board before a bright, striped wall: the gap beside the
-// board must show the wall's brightness, and the board must keep its width.
+// TestGapIsFilledFromItsFarSide puts a dark board with a soft outline before a bright, striped wall:
+// the gap beside the board must show the wall's brightness, no ghost of the outline may stay behind,
+// and the board must keep its width.
 func TestGapIsFilledFromItsFarSide(t *testing.T) {
 	t.Parallel()
 	const w, h = 240, 16
 	src, m := paint(w, h, func(x, _ int) (uint8, uint8, uint8, float32) {
 		if x >= 100 && x < 140 {
 			return 30, 90, 160, 1
+		}
+		if x == 99 || x == 140 {
+			return 105, 115, 140, 0 // half board, half wall; its middle is just off the board
 		}
 		return uint8(180 + 20*(x/2%2)), 140, 120, 0
 	})

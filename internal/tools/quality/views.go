@@ -189,7 +189,7 @@ func reportViews(out io.Writer, w, h int) error {
 		fmt.Fprintln(out, "| scene | PSNR, dB | identity | depth at 1/5, dB | end-point error, px | 99% within | identity | hidden |")
 		fmt.Fprintln(out, "|---|--:|--:|--:|--:|--:|--:|--:|")
 		for _, s := range scene.Catalog(w, h) {
-			v, err := measureViews(s, s.Frames/2, rightOnly)
+			v, err := measureViews(s, s.Frames/4, rightOnly)
 			if err != nil {
 				return err
 			}
