@@ -31,7 +31,7 @@ func Probe(ctx context.Context, path string) (*Source, error) {
 	report, err := runProbe(ctx, path, "-show_format", "-show_streams", "-show_chapters",
 		"-show_frames", "-read_intervals", fmt.Sprintf("%%+#%d", probePackets))
 	if err != nil {
-		return nil, err
+		return nil, clarify(path, err)
 	}
 	src := report.source(path, size)
 	stream, err := report.pick(src)
@@ -48,7 +48,13 @@ func Probe(ctx context.Context, path string) (*Source, error) {
 		frame = more.firstFrame(stream.Index)
 	}
 	src.describe(stream, frame)
-	return src, src.refuse()
+	if err := src.refuse(); err != nil {
+		if cut := checkWhole(src); cut != nil {
+			return nil, cut // too little is left to tell what it was
+		}
+		return nil, err
+	}
+	return src, nil
 }
 
 // name is what messages call the source.
@@ -85,6 +91,21 @@ func checkFile(path string) (int64, error) {
 		return 0, &Error{Reason: fmt.Sprintf("%s can't be opened: %v", name, errors.Unwrap(err)), Err: err}
 	}
 	return info.Size(), f.Close()
+}
+
+// clarify replaces what FFmpeg says of a file that it takes for a movie only because of its name.
+func clarify(path string, err error) error {
+	f, openErr := os.Open(path)
+	if openErr != nil {
+		return err
+	}
+	defer f.Close()
+	b := header(f, 0)
+	boxes := []string{"ftyp", "moov", "mdat", "free", "skip", "wide", "pnot", "styp", "uuid"}
+	if strings.Contains(err.Error(), "moov") && (len(b) < 8 || !slices.Contains(boxes, string(b[4:8]))) {
+		return &Error{Reason: filepath.Base(path) + " is not a video that StereoSpot can read", Err: err}
+	}
+	return err
 }
 
 func runProbe(ctx context.Context, path string, options ...string) (*probeReport, error) {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // shared holds the sources that tests have in common: each is made once, when it is first asked for.
@@ -56,7 +57,9 @@ func (s *shared) file(t testing.TB, name string, make func(path string) error) s
 
 // ffmpeg runs FFmpeg outside of the code under test.
 func ffmpeg(args ...string) error {
-	out, err := exec.Command("ffmpeg", append([]string{"-nostdin", "-hide_banner", "-v", "error", "-y", "-threads", "1"}, args...)...).CombinedOutput()
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	defer stop()
+	out, err := exec.CommandContext(ctx, "ffmpeg", append([]string{"-nostdin", "-hide_banner", "-v", "error", "-y", "-threads", "1"}, args...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("ffmpeg %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
