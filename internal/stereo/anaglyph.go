@@ -55,8 +55,8 @@ type glasses[T yuv.Sample] struct {
 	color      colorimetry
 	mix        mixture
 	linear     bool
-	light      []float32 // by signal
-	signal     []float32 // by light
+	light      *[lightSteps + 1]float32 // by signal
+	signal     *[signalLevels]float32   // by light
 }
 
 func newGlasses[T yuv.Sample](r *Renderer[T]) *glasses[T] {
@@ -69,11 +69,11 @@ func newGlasses[T yuv.Sample](r *Renderer[T]) *glasses[T] {
 		return g
 	}
 	law := newTransfer(r.cfg.Transfer)
-	g.light = make([]float32, lightSteps+1)
+	g.light = new([lightSteps + 1]float32)
 	for i := range g.light {
 		g.light[i] = float32(law.toLight(float64(i) / lightSteps))
 	}
-	g.signal = make([]float32, signalLevels)
+	g.signal = new([signalLevels]float32)
 	for i := range g.signal {
 		// The middle of the lights that share this place; the first and last are black and white.
 		bits := uint32(darkestBits + i<<lightShift)
@@ -103,7 +103,7 @@ func (g *glasses[T]) mixPair(dst *yuv.Frame[T], d *desk[T], j int, top float32) 
 	clear(d.mix.cb)
 	clear(d.mix.cr)
 	for i := range 2 {
-		g.mixRow(dst.Y.Row(2*j+i), &d.views[0], &d.views[1], i, &d.mix, top)
+		g.mixRow(dst.Y.Row(2*j+i), &d.views[0], &d.views[1], i, &d.mix)
 	}
 	g.chroma(dst.U.Row(j), d.mix.cb, g.color.kb, top)
 	g.chroma(dst.V.Row(j), d.mix.cr, g.color.kr, top)
@@ -128,12 +128,13 @@ func (d *decoder) rgb(y, u, v float32) (r, g, b float32) {
 }
 
 // mixRow mixes luma row i of a pair and adds the colour differences B'-Y' and R'-Y' to sums.
-func (g *glasses[T]) mixRow(out []T, left, right *viewRows[T], i int, sums *mixRows, top float32) {
+func (g *glasses[T]) mixRow(out []T, left, right *viewRows[T], i int, sums *mixRows) {
 	dec := g.color.decoder()
 	kr, kb := float32(g.color.kr), float32(g.color.kb)
 	kg := 1 - kr - kb
 	span, black := float32(g.color.lumaSpan), float32(g.color.black)+0.5
-	ly, ry := left.y[i], right.y[i]
+	ly, ry := left.y[i][:len(out)], right.y[i][:len(out)]
+	cb, cr := sums.cb[:len(out)], sums.cr[:len(out)]
 	last := len(left.u) - 1
 	var c [6]float32
 	for x := range out {
@@ -142,9 +143,9 @@ func (g *glasses[T]) mixRow(out []T, left, right *viewRows[T], i int, sums *mixR
 		c[3], c[4], c[5] = dec.rgb(float32(ry[x]), mean(right.u[k], right.u[next]), mean(right.v[k], right.v[next]))
 		red, green, blue := g.blend(&c)
 		y := kr*red + kg*green + kb*blue
-		out[x] = T(min(max(y*span+black, 0), top))
-		sums.cb[x] += blue - y
-		sums.cr[x] += red - y
+		out[x] = T(int32(y*span + black)) // y is in [0, 1]
+		cb[x] += blue - y
+		cr[x] += red - y
 	}
 }
 
@@ -162,29 +163,55 @@ func mean[T yuv.Sample](a, b T) float32 { return 0.5 * float32(int32(a)+int32(b)
 
 // blend mixes two R'G'B' colours into one, each component in [0, 1].
 func (g *glasses[T]) blend(c *[6]float32) (red, green, blue float32) {
+	if !g.linear {
+		for i, v := range c {
+			c[i] = unit(v)
+		}
+		return g.mix.row(0, c), g.mix.row(1, c), g.mix.row(2, c)
+	}
 	for i, v := range c {
-		v = min(max(v, 0), 1)
-		if g.linear {
-			v = g.light[int32(v*lightSteps+0.5)]
-		}
-		c[i] = v
+		c[i] = g.light[lightStep(v)]
 	}
-	var out [3]float32
-	for i := range out {
-		m := &g.mix[i]
-		v := m[0]*c[0] + m[1]*c[1] + m[2]*c[2] + m[3]*c[3] + m[4]*c[4] + m[5]*c[5]
-		v = min(max(v, 0), 1)
-		if g.linear {
-			v = g.toSignal(v)
-		}
-		out[i] = v
-	}
-	return out[0], out[1], out[2]
+	return g.signal[signalStep(g.mix.row(0, c))], g.signal[signalStep(g.mix.row(1, c))], g.signal[signalStep(g.mix.row(2, c))]
 }
 
-func (g *glasses[T]) toSignal(light float32) float32 {
-	i := int32(math.Float32bits(light)) - darkestBits
-	return g.signal[max(i, 0)>>lightShift]
+func (m *mixture) row(i int, c *[6]float32) float32 {
+	k := &m[i]
+	return k[0]*c[0] + k[1]*c[1] + k[2]*c[2] + k[3]*c[3] + k[4]*c[4] + k[5]*c[5]
+}
+
+// unit limits v to [0, 1]. The built-in min and max would also look for NaN, which costs more than
+// the mixing.
+func unit(v float32) float32 {
+	if v < 0 {
+		return 0
+	}
+	if v > 1 {
+		return 1
+	}
+	return v
+}
+
+// lightStep returns a signal's place in the table of lights.
+func lightStep(v float32) uint32 {
+	i := int32(v*lightSteps + 0.5)
+	if uint32(i) > lightSteps {
+		if i < 0 {
+			return 0
+		}
+		return lightSteps
+	}
+	return uint32(i)
+}
+
+// signalStep returns a light's place in the table of signals. A negative light's bits are a negative
+// number.
+func signalStep(light float32) uint32 {
+	i := int32(math.Float32bits(light))
+	if i <= darkestBits {
+		return 0
+	}
+	return min(uint32(i-darkestBits)>>lightShift, signalLevels-1)
 }
 
 // chroma writes a row of a colour difference, filtered down from two rows' sums: 1 2 1 about the

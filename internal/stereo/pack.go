@@ -95,17 +95,16 @@ func lanczos2(x float64) float64 {
 
 // halveRow writes one filtered sample for every two of src.
 func halveRow[T yuv.Sample](h *halving, dst, src []T, top int32) {
-	last := len(src) - 1
+	last, w := len(src)-1, h.taps
 	for k := range dst {
 		i := 2*k + h.first
 		sum := int32(1 << (tapBits - 1))
 		if i >= 0 && i+8 <= len(src) {
 			q := (*[8]T)(src[i:])
-			for t, v := range q {
-				sum += h.taps[t] * int32(v)
-			}
+			sum += w[0]*int32(q[0]) + w[1]*int32(q[1]) + w[2]*int32(q[2]) + w[3]*int32(q[3]) +
+				w[4]*int32(q[4]) + w[5]*int32(q[5]) + w[6]*int32(q[6]) + w[7]*int32(q[7])
 		} else {
-			for t, weight := range h.taps {
+			for t, weight := range w {
 				sum += weight * int32(src[min(max(i+t, 0), last)])
 			}
 		}
