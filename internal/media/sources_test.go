@@ -370,3 +370,11 @@ func oneLine(t testing.TB, err error, secret string) {
 		t.Errorf("tells the secret: %v", err)
 	}
 }
+
+func readDirNames(dir string) (names []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
+}
