@@ -120,7 +120,7 @@ func moments[T yuv.Sample](p *yuv.Plane[T], x0, x1, y0, y1, step int) (mean, squ
 
 // fit finds the edges of row y of cells.
 func (g *upsampler[T]) fit(y int) {
-	any := false
+	found := false
 	y0, y1 := max(y-edgeRadius, 0), min(y+edgeRadius, g.mh-1)
 	for x := range g.mw {
 		at := y*g.mw + x
@@ -130,11 +130,11 @@ func (g *upsampler[T]) fit(y int) {
 		}
 		g.edges[at] = edge{}
 		if hi-lo > edgeSpan {
-			any = true
+			found = true
 			g.edges[at] = g.fitEdge(x, y, lo, hi)
 		}
 	}
-	g.sharp[y] = any
+	g.sharp[y] = found
 }
 
 // surface gathers the cells of one side of an edge.
