@@ -91,6 +91,7 @@ func NewPlan(src *Source, tl *Timeline, o PlanOptions) (*Plan, error) {
 	if hi < len(tl.PTS) {
 		p.LastDuration = tl.PTS[hi] - tl.PTS[hi-1]
 	}
+	p.Video.FrameRate = p.frameRate()
 	p.Segments = segments(tl, lo, hi, o)
 	if p.Lossless != "" {
 		p.LosslessFirst = lo
@@ -102,6 +103,16 @@ func NewPlan(src *Source, tl *Timeline, o PlanOptions) (*Plan, error) {
 		p.Warnings = append(p.Warnings, "segments are written by a lossless re-encode: "+p.Lossless)
 	}
 	return p, nil
+}
+
+// frameRate returns what the source says, or the average of the timestamps where it says nothing sensible.
+func (p *Plan) frameRate() Rational {
+	if p.Video.FrameRate.Num > 0 {
+		return p.Video.FrameRate
+	}
+	ticks := float64(p.End() - p.Times.At(0))
+	rate := float64(p.Frames()) / max(ticks*p.TimeBase.Float(), 1e-9)
+	return Rational{Num: int64(math.Round(min(max(rate, 1), 240) * 1000)), Den: 1000}
 }
 
 // origin returns the timestamp that players show as 0, in ticks: MPEG streams have no zero of their

@@ -378,3 +378,5 @@ func readDirNames(dir string) (names []string, err error) {
 	}
 	return names, err
 }
+
+func writeFile(path, content string) error { return os.WriteFile(path, []byte(content), 0o644) }
