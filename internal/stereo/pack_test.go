@@ -190,32 +190,3 @@ func TestVR180PutsTheScreenInFront(t *testing.T) {
 		}
 	}
 }
-
-func TestDepthColoursGrowLighter(t *testing.T) {
-	t.Parallel()
-	before := -1.0
-	for i := range 101 {
-		c := DepthColor(float64(i) / 100)
-		l := 0.2126*srgbToLight(float64(c.R)/255) + 0.7152*srgbToLight(float64(c.G)/255) + 0.0722*srgbToLight(float64(c.B)/255)
-		if l < before {
-			t.Fatalf("depth %v is darker than the one before", float64(i)/100)
-		}
-		before = l
-	}
-}
-
-func TestStillHasTheFramesColours(t *testing.T) {
-	t.Parallel()
-	// BT.709 limited-range codes of pure colours, from the matrix of ITU-R BT.709-6, table 3.
-	for _, test := range []struct{ y, u, v, r, g, b uint8 }{
-		{16, 128, 128, 0, 0, 0}, {235, 128, 128, 255, 255, 255}, {63, 102, 240, 255, 1, 0}, {173, 42, 26, 0, 255, 1}, {32, 240, 118, 1, 0, 255},
-	} {
-		f, _ := paint(8, 8, func(int, int) (uint8, uint8, uint8, float32) { return test.y, test.u, test.v, 0 })
-		c := Picture(f, defaults(job.FullSBS)).RGBAAt(3, 3)
-		if !near(c.R, test.r) || !near(c.G, test.g) || !near(c.B, test.b) {
-			t.Errorf("YUV %d %d %d is %v, want %d %d %d", test.y, test.u, test.v, c, test.r, test.g, test.b)
-		}
-	}
-}
-
-func near(a, b uint8) bool { return a-b+2 <= 4 }
