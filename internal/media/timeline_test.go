@@ -206,3 +206,37 @@ func TestSplitEndsWhenItsSinkFails(t *testing.T) {
 		t.Errorf("gives %v after %d calls and leaves %v", err, calls, left)
 	}
 }
+
+func FuzzParsePacket(f *testing.F) {
+	f.Add("512,512,106,3837,_D")
+	f.Add("N/A,N/A,N/A,N/A,K_,,")
+	f.Add("-9223372036854775808,1,1,1,K")
+	f.Fuzz(func(t *testing.T, line string) {
+		p, err := parsePacket([]byte(line))
+		if err == nil && (p.size < 0 || p.pos < -1<<60 || !p.timed && p.pts != 0) {
+			t.Errorf("%q gives %+v", line, p)
+		}
+		if pts, ok, err := parseFrame([]byte(line)); err == nil && ok && pts != unknownTime && (pts > 1<<60 || pts < -1<<60) {
+			t.Errorf("%q gives %d", line, pts)
+		}
+	})
+}
+
+func FuzzRepairTimes(f *testing.F) {
+	f.Add([]byte{0, 10, 255, 30})
+	f.Add([]byte{255, 255, 1})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		pts := make([]int64, len(data))
+		for i, b := range data {
+			if pts[i] = int64(b) * 1000; b == 255 {
+				pts[i] = unknownTime
+			}
+		}
+		if len(pts) == 0 || repairTimes(testSource(), pts) != nil {
+			return
+		}
+		if err := NewTimes(pts).check(); err != nil {
+			t.Errorf("%v becomes %v", data, pts)
+		}
+	})
+}
