@@ -150,9 +150,9 @@ func TestPlayersSeeTheStereoTag(t *testing.T) {
 		ffprobe, message, mkvinfo string
 	}{
 		{SideBySide, "side by side", "", "Stereo mode: 1"},
-		{SideBySideHalf, "side by side", "type=side by side", "Stereo mode: 1"},
+		{SideBySideHalf, "side by side", "TAG:stereo_mode=left_right", "Stereo mode: 1"},
 		{TopBottom, "top and bottom", "", "Stereo mode: 3"},
-		{TopBottomHalf, "top and bottom", "type=top and bottom", "Stereo mode: 3"},
+		{TopBottomHalf, "top and bottom", "TAG:stereo_mode=top_bottom", "Stereo mode: 3"},
 		{RightLeft, "", "", "Stereo mode: 11"},
 		{Equirect180, "tiled equirectangular", "", "Stereo mode: 1"},
 		{Mono, "", "", ""},

@@ -70,6 +70,12 @@ func (s *Source) videoStream() Stream {
 	return Stream{}
 }
 
+// CheckFile returns an *Error when path is not a file that could hold a video: before any work starts.
+func CheckFile(path string) error {
+	_, err := checkFile(path)
+	return err
+}
+
 // checkFile tells apart what FFmpeg reports alike, and returns the file's size in bytes.
 func checkFile(path string) (int64, error) {
 	name := filepath.Base(path)

@@ -132,3 +132,20 @@ func rescale(a, b, c int64) int64 {
 	q, _ := bits.Div64(hi, lo, uint64(c))
 	return int64(min(q, math.MaxInt64))
 }
+
+// Constant reports whether all frames are equally far apart, to a tick: clocks that don't divide the frame rate
+// alternate between two distances.
+func (t Times) Constant() bool {
+	var lo, hi int64 = math.MaxInt64, 0
+	for i, r := range t.runs {
+		if r.count > 1 {
+			lo, hi = min(lo, r.step), max(hi, r.step)
+		}
+		if i > 0 {
+			before := t.runs[i-1]
+			gap := r.first - (before.first + int64(before.count-1)*before.step)
+			lo, hi = min(lo, gap), max(hi, gap)
+		}
+	}
+	return hi <= lo+1 || t.count < 2
+}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime"
 
 	"github.com/stereospot/stereospot/internal/clip"
@@ -51,8 +52,8 @@ func At(ctx context.Context, path string, seconds float64, o job.Options) (*Mome
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	var segment string
-	err = media.Split(ctx, path, plan, func(_ media.Segment, file string) error { segment = file; return nil }, dir)
+	segment := filepath.Join(dir, "segment.mkv")
+	err = media.Split(ctx, path, plan, func(_ media.Segment, file string) error { return os.Rename(file, segment) }, dir)
 	if err != nil {
 		return nil, err
 	}

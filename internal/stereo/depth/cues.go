@@ -1,0 +1,82 @@
+package depth
+
+// Shares of the cues beside motion, and of the refinement.
+const (
+	focusShare     = 0.12
+	refineRadius   = 8
+	refineEps      = 1e-3
+	parallaxRadius = 3
+	parallaxEps    = 4e-4
+)
+
+// geometryPrior is what most scenes look like: near at the bottom, far towards the top, the middle a little nearer
+// than the sides. Values in [0, 1].
+func geometryPrior(w, h int) []float32 {
+	out := make([]float32, w*h)
+	for y := range h {
+		down := (float32(y) + 0.5) / float32(h)
+		for x := range w {
+			side := 2*(float32(x)+0.5)/float32(w) - 1
+			out[y*w+x] = 0.1 + 0.75*down*(0.4+0.6*down) + 0.1*(1-side*side)
+		}
+	}
+	return out
+}
+
+// focusCue is local contrast at fine scale, spread over its surroundings: what is sharp and contrasty tends to be
+// nearer than what is blurred or in haze. Values in [0, 1].
+func focusCue(y []float32, w, h int) []float32 {
+	fine := boxMean(y, w, h, 1)
+	detail := make([]float32, len(y))
+	for i := range y {
+		detail[i] = abs(y[i] - fine[i])
+	}
+	out := boxMean(detail, w, h, max(2, w/24))
+	for i, v := range out {
+		out[i] = v / (v + 0.01)
+	}
+	return out
+}
+
+// estimate is the depth of frame t by itself: prior and focus, and motion as far as it can be believed.
+func (c *classic) estimate(t int) []float32 {
+	f := c.at(t)
+	p := f.picture
+	prior := geometryPrior(p.W, p.H)
+	focus := focusCue(p.Y, p.W, p.H)
+	depth := make([]float32, len(prior))
+	for i := range depth {
+		depth[i] = (1-focusShare)*prior[i] + focusShare*focus[i]
+	}
+	if other := c.partner(t); other != t {
+		motion := newParallax(newFlow(f.pyramid, c.at(other).pyramid), prior)
+		near := guided(motion.near, p.Y, p.W, p.H, parallaxRadius, parallaxEps)
+		lo, hi := percentiles(near, 0.02, 0.98)
+		near = spreadTo(near, lo, hi)
+		for i := range depth {
+			depth[i] += motion.confidence * (near[i] - depth[i])
+		}
+	}
+	return guided(depth, p.Y, p.W, p.H, refineRadius, refineEps)
+}
+
+// spreadTo maps [lo, hi] to [0, 1], clamped; an empty range to the middle.
+func spreadTo(v []float32, lo, hi float32) []float32 {
+	out := make([]float32, len(v))
+	for i, x := range v {
+		out[i] = 0.5
+		if hi > lo {
+			out[i] = min(max((x-lo)/(hi-lo), 0), 1)
+		}
+	}
+	return out
+}
+
+// partner is the frame of the same shot that t's motion is measured to: baseline frames on if it can be, else back.
+func (c *classic) partner(t int) int {
+	from, to := c.shot(t, baseline)
+	if to-t >= t-from {
+		return to
+	}
+	return from
+}
