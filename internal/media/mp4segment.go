@@ -1,13 +1,11 @@
 package media
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-
-	"github.com/Eyevinn/mp4ff/mp4"
 )
 
 // sample is one encoded frame of a converted segment.
@@ -22,9 +20,13 @@ type sample struct {
 type encodedSegment struct {
 	path    string
 	samples []sample // in decode order
-	entry   *mp4.VisualSampleEntryBox
-	raw     []byte // the sample description's bytes, to compare segments by
+	// entry is the sample description (an avc1 or hvc1 box) without what may differ between segments
+	// that can be joined, or is written anew for the film.
+	entry []byte
 }
+
+// droppedBoxes are left out of a sample description: the bit rate says nothing about how to decode, and the tags are the film's.
+var droppedBoxes = []string{"btrt", "st3d", "sv3d", "mdcv", "clli"}
 
 // readEncodedSegment reads the index of a segment that Encoder wrote, and checks that it holds as many
 // frames as promised.
@@ -38,154 +40,218 @@ func readEncodedSegment(s SegmentOutput) (*encodedSegment, error) {
 	if err != nil {
 		return nil, err
 	}
-	damaged := func(err error) error {
-		return &Error{Reason: fmt.Sprintf("converted segment %s is damaged: %v", filepath.Base(s.Path), err), Err: err}
+	moov, err := readIndex(f, info.Size())
+	var e *encodedSegment
+	if err == nil {
+		e, err = indexSegment(moov, info.Size())
 	}
-	file, err := mp4.DecodeFile(f, mp4.WithDecodeMode(mp4.DecModeLazyMdat))
+	if err == nil && len(e.samples) != s.Frames {
+		err = fmt.Errorf("it holds %d frames, want %d", len(e.samples), s.Frames)
+	}
 	if err != nil {
-		return nil, damaged(err)
-	}
-	e, err := indexSegment(file, info.Size())
-	if err != nil {
-		return nil, damaged(err)
-	}
-	if len(e.samples) != s.Frames {
-		return nil, damaged(fmt.Errorf("it holds %d frames, want %d", len(e.samples), s.Frames))
+		return nil, &Error{Reason: fmt.Sprintf("converted segment %s is damaged: %v", filepath.Base(s.Path), err), Err: err}
 	}
 	e.path = s.Path
 	return e, nil
 }
 
-// indexSegment collects the samples of the file's only track. size is the file's, in bytes.
-func indexSegment(file *mp4.File, size int64) (*encodedSegment, error) {
-	if file.Moov == nil || len(file.Moov.Traks) != 1 || file.Moov.Trak.Mdia == nil || file.Moov.Trak.Mdia.Minf == nil || file.Moov.Trak.Mdia.Minf.Stbl == nil {
-		return nil, fmt.Errorf("it hasn't exactly one track")
+// indexSegment collects the samples of the file's only track from its moov box. size is the file's, in bytes.
+func indexSegment(moov []byte, size int64) (*encodedSegment, error) {
+	var tracks [][]byte
+	for b := range boxesIn(moov) {
+		if b.name == "trak" {
+			tracks = append(tracks, b.body)
+		}
 	}
-	t := file.Moov.Trak.Mdia.Minf.Stbl
-	if t.Stsd == nil || t.Stts == nil || t.Stsz == nil || t.Stsc == nil || t.Stco == nil && t.Co64 == nil {
-		return nil, fmt.Errorf("its index lacks a table")
+	if len(tracks) != 1 {
+		return nil, fmt.Errorf("it has %d tracks, want one", len(tracks))
 	}
-	entry, err := visualEntry(t.Stsd)
-	if err != nil {
+	stbl := find(tracks[0], "mdia", "minf", "stbl")
+	e := new(encodedSegment)
+	var err error
+	if e.entry, err = visualEntry(stbl); err != nil {
 		return nil, err
 	}
-	// The bit rate differs from segment to segment and says nothing about how to decode.
-	entry.Children = slices.DeleteFunc(entry.Children, func(b mp4.Box) bool { return b.Type() == "btrt" })
-	e := &encodedSegment{entry: entry}
-	var raw bytes.Buffer
-	if err := entry.Encode(&raw); err != nil {
+	if e.samples, err = sampleSizes(stbl); err != nil {
 		return nil, err
 	}
-	e.raw = raw.Bytes()
-	if e.samples, err = locateSamples(t, size); err != nil {
+	if err := locateSamples(stbl, e.samples, size); err != nil {
 		return nil, err
 	}
-	if err := rankSamples(t, e.samples); err != nil {
+	if err := rankSamples(stbl, e.samples); err != nil {
 		return nil, err
 	}
-	return e, markKeys(t.Stss, e.samples)
+	return e, markKeys(stbl, e.samples)
 }
 
-func visualEntry(stsd *mp4.StsdBox) (*mp4.VisualSampleEntryBox, error) {
-	if len(stsd.Children) != 1 {
-		return nil, fmt.Errorf("it has %d sample descriptions", len(stsd.Children))
+// visualEntryHead is the length of a visual sample entry's header and fixed fields (ISO/IEC 14496-12, 12.1.3).
+const visualEntryHead = 86
+
+// visualEntry returns the only sample description.
+func visualEntry(stbl []byte) ([]byte, error) {
+	stsd := find(stbl, "stsd")
+	if len(stsd) < 8+visualEntryHead || u32(stsd, 1) != 1 || int64(u32(stsd, 2)) != int64(len(stsd)-8) {
+		return nil, errors.New("its sample description is damaged")
 	}
-	entry, ok := stsd.Children[0].(*mp4.VisualSampleEntryBox)
-	if !ok {
-		return nil, fmt.Errorf("its track is not video")
+	entry := slices.Clone(stsd[8 : 8+visualEntryHead])
+	for b := range boxesIn(stsd[8+visualEntryHead:]) {
+		if !slices.Contains(droppedBoxes, b.name) {
+			entry = append(entry, b.all...)
+		}
 	}
-	return entry, nil
+	return sized(entry), nil
 }
 
-// locateSamples walks the chunks (ISO/IEC 14496-12, 8.7) and returns where each sample lies.
-func locateSamples(t *mp4.StblBox, size int64) ([]sample, error) {
-	var chunks []uint64
-	if t.Stco != nil {
-		for _, o := range t.Stco.ChunkOffset {
-			chunks = append(chunks, uint64(o))
-		}
-	} else {
-		chunks = t.Co64.ChunkOffset
+// sampleSizes reads the stsz box.
+func sampleSizes(stbl []byte) ([]sample, error) {
+	damaged := errors.New("its table of sizes is damaged")
+	stsz := find(stbl, "stsz")
+	if len(stsz) < 12 {
+		return nil, damaged
 	}
-	// Every sample takes at least a byte of the file, so a lying count can't make us allocate much.
-	count := int64(t.Stsz.GetNrSamples())
-	if count > size || t.Stsz.SampleUniformSize == 0 && count != int64(len(t.Stsz.SampleSize)) {
-		return nil, fmt.Errorf("it claims %d samples", count)
+	uniform, n := u32(stsz, 1), int64(u32(stsz, 2))
+	if n == 0 || n > maxSegmentSamples || uniform == 0 && n*4 > int64(len(stsz)-12) {
+		return nil, damaged
 	}
-	samples := make([]sample, 0, count)
-	entry := -1
-	for c, at := range chunks {
-		for entry+1 < len(t.Stsc.Entries) && int64(t.Stsc.Entries[entry+1].FirstChunk) <= int64(c)+1 {
-			entry++
+	samples := make([]sample, n)
+	for i := range samples {
+		if samples[i].size = uniform; uniform == 0 {
+			samples[i].size = u32(stsz[12:], i)
 		}
-		if entry < 0 {
-			return nil, fmt.Errorf("chunk %d has no samples", c+1)
+		if samples[i].size == 0 {
+			return nil, fmt.Errorf("frame %d is empty", i)
 		}
-		for range min(int64(t.Stsc.Entries[entry].SamplesPerChunk), count-int64(len(samples))) {
-			s := sample{offset: int64(at), size: t.Stsz.GetSampleSize(len(samples) + 1)}
-			if at > uint64(size) || uint64(s.size) > uint64(size)-at {
-				return nil, fmt.Errorf("sample %d lies beyond its end", len(samples)+1)
-			}
-			at += uint64(s.size)
-			samples = append(samples, s)
-		}
-	}
-	if int64(len(samples)) != count {
-		return nil, fmt.Errorf("its chunks hold %d of %d samples", len(samples), count)
 	}
 	return samples, nil
 }
 
-// rankSamples finds the display order from the composition times.
-func rankSamples(t *mp4.StblBox, samples []sample) error {
-	if len(t.Stts.SampleCount) != len(t.Stts.SampleTimeDelta) {
-		return fmt.Errorf("its clock is damaged")
+// locateSamples walks the chunks (ISO/IEC 14496-12, 8.7) and fills in where each sample lies.
+func locateSamples(stbl []byte, samples []sample, size int64) error {
+	offset, chunks, err := chunkOffsets(stbl)
+	if err != nil {
+		return err
 	}
-	times := make([]int64, 0, len(samples))
-	var clock int64
-	for i, n := range t.Stts.SampleCount {
-		for range min(int64(n), int64(len(samples)-len(times))) {
-			times = append(times, clock)
-			clock += int64(t.Stts.SampleTimeDelta[i])
+	stsc, entries, err := rows(stbl, "stsc", 12)
+	if err != nil {
+		return err
+	}
+	var total int64
+	i, entry := 0, -1
+	for chunk := range chunks {
+		for entry+1 < entries && int64(u32(stsc, 3*(entry+1))) <= int64(chunk)+1 {
+			entry++
+		}
+		if entry < 0 || u32(stsc, 3*entry+2) != 1 || int64(u32(stsc, 3*entry+1)) > int64(len(samples)-i) {
+			return errors.New("its table of chunks is damaged")
+		}
+		at := offset(chunk)
+		for range u32(stsc, 3*entry+1) {
+			s := &samples[i]
+			total += int64(s.size)
+			// No byte counts twice, so that no index makes the film larger than its segments.
+			if at < 0 || int64(s.size) > size || at > size-int64(s.size) || total > size {
+				return fmt.Errorf("frame %d lies beyond its end", i)
+			}
+			s.offset = at
+			at += int64(s.size)
+			i++
 		}
 	}
-	if len(times) != len(samples) {
-		return fmt.Errorf("its clock times %d of %d samples", len(times), len(samples))
+	if i != len(samples) {
+		return fmt.Errorf("its chunks hold %d of %d frames", i, len(samples))
 	}
-	if t.Ctts != nil {
-		if t.Ctts.NrSampleCount() == 0 || int(t.Ctts.EndSampleNr[len(t.Ctts.EndSampleNr)-1]) < len(samples) {
-			return fmt.Errorf("its composition offsets end early")
-		}
-		for i := range times {
-			times[i] += int64(t.Ctts.GetCompositionTimeOffset(uint32(i + 1)))
-		}
+	return nil
+}
+
+// rankSamples finds the display order from the composition times, which lie on a constant clock.
+func rankSamples(stbl []byte, samples []sample) error {
+	times, err := compositionTimes(stbl, len(samples))
+	if err != nil {
+		return err
 	}
-	order := make([]int, len(samples))
+	order := make([]int32, len(samples))
 	for i := range order {
-		order[i] = i
+		order[i] = int32(i)
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return int(min(max(times[a]-times[b], -1), 1)) })
+	slices.SortStableFunc(order, func(a, b int32) int { return int(min(max(times[a]-times[b], -1), 1)) })
 	for rank, i := range order {
-		if rank > 0 && times[i] == times[order[rank-1]] {
-			return fmt.Errorf("two of its frames are shown at once")
+		if rank > 0 {
+			step := times[i] - times[order[rank-1]]
+			if step <= 0 || step != times[order[1]]-times[order[0]] {
+				return fmt.Errorf("frame %d isn't where a constant frame rate puts it", rank)
+			}
 		}
 		samples[i].rank = int32(rank)
 	}
 	return nil
 }
 
-func markKeys(stss *mp4.StssBox, samples []sample) error {
-	if stss == nil { // every sample is a key
+// compositionTimes adds up the stts and ctts boxes.
+func compositionTimes(stbl []byte, samples int) ([]int64, error) {
+	deltas, err := runs(stbl, "stts", samples)
+	if err != nil {
+		return nil, err
+	}
+	times := make([]int64, samples)
+	for i := 1; i < samples; i++ {
+		times[i] = times[i-1] + int64(deltas[i-1])
+	}
+	if find(stbl, "ctts") == nil { // decoded in display order
+		return times, nil
+	}
+	offsets, err := runs(stbl, "ctts", samples)
+	if err != nil {
+		return nil, err
+	}
+	for i := range times {
+		times[i] += int64(int32(offsets[i])) // negative ones exist in version 1
+	}
+	return times, nil
+}
+
+// runs expands a table of (count, value) into one value for each sample.
+func runs(stbl []byte, name string, samples int) ([]uint32, error) {
+	data, n, err := rows(stbl, name, 8)
+	if err != nil {
+		return nil, err
+	}
+	values := make([]uint32, 0, samples)
+	for i := range n {
+		count := u32(data, 2*i)
+		if int64(count) > int64(samples-len(values)) {
+			return nil, fmt.Errorf("its %s table is damaged", name)
+		}
+		for range count {
+			values = append(values, u32(data, 2*i+1))
+		}
+	}
+	if len(values) != samples {
+		return nil, fmt.Errorf("its %s table covers %d of %d frames", name, len(values), samples)
+	}
+	return values, nil
+}
+
+// markKeys reads the stss box; without one every sample is a key. A segment starts with one.
+func markKeys(stbl []byte, samples []sample) error {
+	if find(stbl, "stss") == nil {
 		for i := range samples {
 			samples[i].key = true
 		}
 		return nil
 	}
-	for _, n := range stss.SampleNumber {
-		if n < 1 || int64(n) > int64(len(samples)) {
-			return fmt.Errorf("key frame %d doesn't exist", n)
+	keys, n, err := rows(stbl, "stss", 4)
+	if err != nil {
+		return err
+	}
+	for i := range n {
+		k := int64(u32(keys, i))
+		if k < 1 || k > int64(len(samples)) {
+			return fmt.Errorf("key frame %d doesn't exist", k)
 		}
-		samples[n-1].key = true
+		samples[k-1].key = true
+	}
+	if !samples[0].key {
+		return errors.New("it doesn't start with a key frame")
 	}
 	return nil
 }

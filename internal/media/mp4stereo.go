@@ -1,25 +1,41 @@
 package media
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/Eyevinn/mp4ff/mp4"
 )
 
-// sampleEntry returns the segments' sample description with what the container says beside the codec:
-// how the views lie, and static HDR metadata.
-func (t *videoTrack) sampleEntry() *mp4.VisualSampleEntryBox {
-	entry := t.segments[0].entry
+// sampleDescription returns the stsd box: the segments' sample entry with what the container says beside the
+// codec: how the views lie, and static HDR metadata.
+func (t *videoTrack) sampleDescription() (mp4.Box, error) {
+	var more []mp4.Box
 	if mode, ok := stereoMode(t.layout); ok {
-		entry.AddChild(fullBox("st3d", []byte{mode}))
+		more = append(more, fullBox("st3d", []byte{mode}))
 	}
 	if t.layout == Equirect180 {
-		entry.AddChild(sphericalBox())
+		more = append(more, sphericalBox())
 	}
 	if h := t.video.HDR10; h != nil {
-		addHDR10(entry, h)
+		more = append(more, hdr10Boxes(h)...)
 	}
-	return entry
+	entry := bytes.NewBuffer([]byte{0, 0, 0, 1}) // the number of entries
+	entry.Write(t.segments[0].entry)
+	for _, b := range more {
+		if err := b.Encode(entry); err != nil {
+			return nil, err
+		}
+	}
+	sized(entry.Bytes()[4:])
+	return fullBox("stsd", entry.Bytes()), nil
+}
+
+// size returns the picture's size in pixels as the track header has it.
+func (t *videoTrack) size() (width, height mp4.Fixed32) {
+	be := binary.BigEndian
+	entry := t.segments[0].entry
+	return mp4.Fixed32(be.Uint16(entry[32:])) << 16, mp4.Fixed32(be.Uint16(entry[34:])) << 16
 }
 
 // stereoMode returns the value of st3d's stereo_mode (Google, "Spherical Video V2 RFC"): 1 top and bottom, 2 left
@@ -58,15 +74,16 @@ func boxBytes(name string, payload []byte) []byte {
 	return append(append(binary.BigEndian.AppendUint32(nil, uint32(8+len(payload))), name...), payload...)
 }
 
-// addHDR10 adds mdcv and clli (ISO/IEC 14496-12, 12.1.6 and 12.1.7); primaries stand in the order green, blue, red.
-func addHDR10(entry *mp4.VisualSampleEntryBox, h *HDR10) {
+// hdr10Boxes returns mdcv and clli (ISO/IEC 14496-12, 12.1.6 and 12.1.7); primaries stand in the order green, blue, red.
+func hdr10Boxes(h *HDR10) (boxes []mp4.Box) {
 	if h.HasMastering {
-		entry.AddChild(mp4.CreateMdcvBox(
+		boxes = append(boxes, mp4.CreateMdcvBox(
 			[3]uint16{uint16(h.Green[0]), uint16(h.Blue[0]), uint16(h.Red[0])},
 			[3]uint16{uint16(h.Green[1]), uint16(h.Blue[1]), uint16(h.Red[1])},
 			uint16(h.White[0]), uint16(h.White[1]), uint32(h.MaxLuminance), uint32(h.MinLuminance)))
 	}
 	if h.MaxCLL > 0 || h.MaxFALL > 0 {
-		entry.AddChild(mp4.CreateClliBox(uint16(h.MaxCLL), uint16(h.MaxFALL)))
+		boxes = append(boxes, mp4.CreateClliBox(uint16(h.MaxCLL), uint16(h.MaxFALL)))
 	}
+	return boxes
 }

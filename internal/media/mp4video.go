@@ -72,7 +72,7 @@ func newVideoTrack(p *Plan, outputs []SegmentOutput, layout Layout) (*videoTrack
 		if err != nil {
 			return nil, err
 		}
-		if len(t.segments) > 0 && !bytes.Equal(s.raw, t.segments[0].raw) {
+		if len(t.segments) > 0 && !bytes.Equal(s.entry, t.segments[0].entry) {
 			return nil, &Error{Reason: "segments were encoded with different settings or encoder versions and can't be joined: convert again with --no-resume"}
 		}
 		t.segments = append(t.segments, s)
@@ -163,13 +163,15 @@ func (t *videoTrack) movie() (*mp4.MoovBox, error) {
 	}
 	length := times[len(times)-1] - times[0] + t.last
 	trak := mp4.CreateEmptyTrak(1, scale, "video", "und")
-	trak.Tkhd.Width, trak.Tkhd.Height = mp4.Fixed32(t.segments[0].entry.Width)<<16, mp4.Fixed32(t.segments[0].entry.Height)<<16
+	trak.Tkhd.Width, trak.Tkhd.Height = t.size()
 	trak.Mdia.Mdhd.Duration = uint64(min(length, math.MaxUint32))
 	trak.AddChild(edits(times[0], delay, length))
 	stbl := trak.Mdia.Minf.Stbl
 	*stbl = *mp4.NewStblBox()
-	stsd := mp4.NewStsdBox()
-	stsd.AddChild(t.sampleEntry())
+	stsd, err := t.sampleDescription()
+	if err != nil {
+		return nil, err
+	}
 	stbl.AddChild(stsd)
 	if err := t.fillTables(stbl, delay); err != nil {
 		return nil, err
