@@ -3,11 +3,15 @@ package depth
 // Shares of the cues beside motion, and of the refinement.
 const (
 	focusShare     = 0.12
+	mostMotion     = 0.8 // a followed subject hardly moves in the picture, and is not far for that
 	refineRadius   = 8
 	refineEps      = 1e-3
 	parallaxRadius = 3
 	parallaxEps    = 4e-4
 )
+
+// Prior returns the scene-geometry prior alone, as a baseline to measure estimators against.
+func Prior(w, h int) Map { return Map{W: w, H: h, D: geometryPrior(w, h)} }
 
 // geometryPrior is what most scenes look like: near at the bottom, far towards the top, the middle a little nearer
 // than the sides. Values in [0, 1].
@@ -54,7 +58,7 @@ func (c *classic) estimate(t int) []float32 {
 		lo, hi := percentiles(near, 0.02, 0.98)
 		near = spreadTo(near, lo, hi)
 		for i := range depth {
-			depth[i] += motion.confidence * (near[i] - depth[i])
+			depth[i] += mostMotion * motion.confidence * (near[i] - depth[i])
 		}
 	}
 	return guided(depth, p.Y, p.W, p.H, refineRadius, refineEps)

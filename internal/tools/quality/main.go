@@ -1,7 +1,7 @@
 // Quality measures the engine against scenes whose depth is known and prints the tables of
 // docs/quality.md:
 //
-//	go run ./internal/tools/quality views
+//	go run ./internal/tools/quality depth views
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 
 // sections are the tables by the name that the command line gives them.
 var sections = map[string]func(io.Writer) error{
+	"depth": func(out io.Writer) error { return reportDepth(out, 960, 540) },
 	"views": func(out io.Writer) error { return reportViews(out, 1920, 1080) },
 }
 
@@ -24,7 +25,7 @@ func main() {
 
 func run(args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return fmt.Errorf("name a section: views")
+		return fmt.Errorf("name a section: depth or views")
 	}
 	for _, name := range args {
 		section, ok := sections[name]
