@@ -141,8 +141,7 @@ func FuzzReadSegment(f *testing.F) {
 		f.Fatal(err)
 	}
 	for i := range 3 {
-		raw := appendElement(nil, idSimpleBlock, []byte{0x81, 0, byte(40 * i), 0x80, 1, 2, 3})
-		if err := w.add(block{cluster: int64(i / 2), raw: raw}); err != nil {
+		if err := w.add(block{time: int64(40 * i), key: i == 0, data: []byte{1, 2, 3}}); err != nil {
 			f.Fatal(err)
 		}
 	}

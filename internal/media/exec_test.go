@@ -212,7 +212,7 @@ func TestFullDiskIsSaid(t *testing.T) {
 	if w.file, err = os.OpenFile("/dev/full", os.O_WRONLY, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err = w.add(block{raw: make([]byte, 10)}); err == nil {
+	if err = w.add(block{data: make([]byte, 10)}); err == nil {
 		err = w.close()
 	}
 	oneLine(t, err, "")

@@ -27,16 +27,17 @@ const (
 	idSimpleBlock = 0xA3
 	idBlockGroup  = 0xA0
 	idBlock       = 0xA1
+	idReference   = 0xFB
 )
 
 // maxElement bounds one element: the largest picture that is taken, uncompressed with 16 bits, is smaller.
 const maxElement = 512 << 20
 
-// block is one packet of a Matroska stream, as it is stored.
+// block is one packet of a video.
 type block struct {
-	cluster int64  // its cluster's timestamp, in milliseconds
-	time    int64  // its own
-	raw     []byte // the element with its header; valid until the next call
+	time int64 // milliseconds
+	key  bool
+	data []byte // valid until the next one is read
 }
 
 // blockReader reads a Matroska file with one track from front to back. It is used only on files that this package wrote
@@ -48,6 +49,8 @@ type blockReader struct {
 	cluster int64
 	buf     []byte
 }
+
+func (b *blockReader) header() []byte { return b.head }
 
 func newBlockReader(r io.Reader) *blockReader { return &blockReader{r: bufio.NewReaderSize(r, 1<<20)} }
 
@@ -68,20 +71,20 @@ func (b *blockReader) next() (block, error) {
 		case idTimestamp:
 			b.cluster = beInt(content)
 		case idSimpleBlock:
-			return b.block(raw, content)
+			return b.block(content, len(content) > 3 && content[3]&0x80 != 0)
 		case idBlockGroup:
-			return b.block(raw, child(content, idBlock))
+			return b.block(child(content, idBlock), child(content, idReference) == nil)
 		}
 	}
 }
 
-func (b *blockReader) block(raw, content []byte) (block, error) {
-	_, n := ebmlSize(content)
-	if n == 0 || len(content) < n+3 {
-		return block{}, errors.New("matroska: block without a header")
+// block reads a Block (RFC 9559, 10.1): track, two bytes of time, flags, one frame.
+func (b *blockReader) block(content []byte, key bool) (block, error) {
+	if len(content) < 4 || content[0]&0x80 == 0 || content[3]&6 != 0 {
+		return block{}, errors.New("matroska: block of more than one frame or of no track")
 	}
-	offset := int64(int16(binary.BigEndian.Uint16(content[n:])))
-	return block{cluster: b.cluster, time: b.cluster + offset, raw: raw}, nil
+	offset := int64(int16(binary.BigEndian.Uint16(content[1:])))
+	return block{time: b.cluster + offset, key: key, data: content[4:]}, nil
 }
 
 // element reads one element. Segment and Cluster are only entered: their children come one by one.
@@ -198,8 +201,12 @@ func beInt(b []byte) (v int64) {
 // tagName is the Matroska tag in which a segment file carries its SegmentInfo.
 const tagName = "STEREOSPOT"
 
-// clusterBytes is when a cluster is written; many segments may be open at once.
-const clusterBytes = 256 << 10
+// A cluster is written when it has clusterBytes, as many segments may be open at once, or spans clusterSpan
+// milliseconds: its blocks' times are relative to it, in 16 bits, and those of B-frames lie before.
+const (
+	clusterBytes = 256 << 10
+	clusterSpan  = 5000
+)
 
 // segmentWriter writes one segment file: the header of the stream it is cut from, our tag, clusters.
 type segmentWriter struct {
@@ -238,15 +245,22 @@ func (w *segmentWriter) write(b []byte) error {
 	return nil
 }
 
-// add appends a block. It keeps its cluster's timestamp, to which its own is relative.
+// add appends a block.
 func (w *segmentWriter) add(b block) error {
-	if len(w.blocks) > 0 && (b.cluster != w.cluster || len(w.blocks) >= clusterBytes) {
+	if far := b.time - w.cluster; len(w.blocks) > 0 && (len(w.blocks) >= clusterBytes || far > clusterSpan || far < -clusterSpan) {
 		if err := w.flush(); err != nil {
 			return err
 		}
 	}
-	w.cluster = b.cluster
-	w.blocks = append(w.blocks, b.raw...)
+	if len(w.blocks) == 0 {
+		w.cluster = b.time
+	}
+	flags := byte(0)
+	if b.key {
+		flags = 0x80
+	}
+	offset := uint16(b.time - w.cluster)
+	w.blocks = appendElement(w.blocks, idSimpleBlock, []byte{0x81, byte(offset >> 8), byte(offset), flags}, b.data)
 	w.times = append(w.times, b.time)
 	return nil
 }

@@ -41,6 +41,9 @@ type Plan struct {
 	// Lossless says why segments are re-encoded without loss; empty when they are stream copies.
 	Lossless string   `json:"lossless,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
+
+	// table is where the packets lie in the source; nil in a plan that was read back.
+	table *packetTable
 }
 
 // PlanOptions are the choices that shape a plan.
@@ -83,7 +86,7 @@ func NewPlan(src *Source, tl *Timeline, o PlanOptions) (*Plan, error) {
 		Version: planVersion, Source: *src, Video: src.Video, TimeBase: src.Video.TimeBase,
 		Times: NewTimes(tl.PTS[lo:hi]), LastDuration: tl.LastDuration, Origin: origin,
 		Partial: lo > 0 || hi < len(tl.PTS), Support: o.Support,
-		Packets: tl.Packets, Lossless: tl.NotCopyable, Warnings: slices.Clone(src.Warnings),
+		Packets: tl.Packets, Lossless: tl.NotCopyable, Warnings: slices.Clone(src.Warnings), table: tl.table,
 	}
 	if lo > 0 {
 		p.Origin = tl.PTS[lo]

@@ -35,6 +35,16 @@ const losslessStep = 10
 // move or remove it; what is left after sink returns is removed. Segments come as they are complete, mostly in order, one at a
 // time. The source is read once. It fails with an *Error when the source isn't the one that was planned.
 func Split(ctx context.Context, path string, plan *Plan, sink func(s Segment, tmpPath string) error, dir string) error {
+	s := &splitter{plan: plan, sink: sink, dir: dir}
+	defer s.discard()
+	direct, err := openDirect(ctx, path, plan)
+	if err != nil {
+		return err
+	}
+	if direct != nil {
+		defer direct.close()
+		return s.run(ctx, direct, plan.Segments[0].PacketFirst)
+	}
 	p := ffmpegCommand(path, splitArgs(path, plan)...)
 	out, err := p.stdoutPipe()
 	if err != nil {
@@ -43,23 +53,26 @@ func Split(ctx context.Context, path string, plan *Plan, sink func(s Segment, tm
 	if err := p.start(ctx); err != nil {
 		return err
 	}
-	s := &splitter{plan: plan, sink: sink, dir: dir, in: newBlockReader(out)}
-	splitErr := s.run(ctx)
-	s.discard()
-	if splitErr != nil || s.next == len(plan.Segments) {
-		p.kill(errSplitDone) // the rest of the source isn't needed
-	}
+	splitErr := s.run(ctx, newBlockReader(out), 0)
+	p.kill(errSplitDone) // what is left of the source isn't needed
 	if err := p.wait(); err != nil && !errors.Is(err, errSplitDone) {
 		return err
 	}
 	return splitErr
 }
 
+// packetSource gives a video's packets in decode order, and then io.EOF.
+type packetSource interface {
+	next() (block, error)
+	// header is the head of the Matroska file that describes the packets; valid after the first one.
+	header() []byte
+}
+
 var errSplitDone = errors.New("split is done")
 
 // splitArgs asks for the video's packets (or its losslessly encoded frames) as one Matroska stream on standard output.
 // The same source gives the same bytes.
-func splitArgs(path string, plan *Plan) []string {
+func splitArgs(path string, plan *Plan, limits ...string) []string {
 	v := plan.Video
 	args := []string{"-copyts"}
 	if plan.Lossless != "" {
@@ -72,6 +85,7 @@ func splitArgs(path string, plan *Plan) []string {
 		args = append(args, "-map", "0:"+strconv.Itoa(v.Stream), "-c", "copy", "-copyinkf", "-copypriorss", "1",
 			"-output_ts_offset", fmt.Sprintf("%dms", plan.Shift))
 	}
+	args = append(args, limits...)
 	return append(args, "-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-flags", "+bitexact",
 		"-avoid_negative_ts", "disabled", "-f", "matroska", "pipe:1")
 }
@@ -81,7 +95,7 @@ type splitter struct {
 	plan *Plan
 	sink func(Segment, string) error
 	dir  string
-	in   *blockReader
+	in   packetSource
 	open []*openSegment
 	next int // the first segment that hasn't been opened
 	done int
@@ -92,8 +106,9 @@ type openSegment struct {
 	*segmentWriter
 }
 
-func (s *splitter) run(ctx context.Context) error {
-	for n := 0; s.done < len(s.plan.Segments); n++ {
+// run deals the packets of a source out; the first it gives has the position n.
+func (s *splitter) run(ctx context.Context, in packetSource, n int) error {
+	for s.in = in; s.done < len(s.plan.Segments); n++ {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
@@ -152,7 +167,7 @@ func (s *splitter) openNext() error {
 	if err != nil {
 		return err
 	}
-	w, err := createSegment(s.path(segment.Index), s.in.head, tag)
+	w, err := createSegment(s.path(segment.Index), s.in.header(), tag)
 	if w != nil {
 		s.open = append(s.open, &openSegment{Segment: segment, segmentWriter: w})
 	}

@@ -21,6 +21,7 @@ type packet struct {
 	pts, duration, pos int64
 	size               int32
 	timed, key, hidden bool // hidden: an edit list says that its frame isn't shown
+	reset              bool // the decoder gets new headers with it
 }
 
 // packetTable is what one pass over a source gives.
@@ -28,6 +29,7 @@ type packetTable struct {
 	video   []packet // in decode order
 	counts  map[int]int
 	seconds float64 // the latest video timestamp, counted from the source's start
+	file    os.FileInfo
 }
 
 // ReadTimeline reads the source's packet table in one pass. Where stream copies of its segments can't
@@ -64,12 +66,16 @@ func readPackets(ctx context.Context, src *Source) (*packetTable, error) {
 	if err := checkWhole(src); err != nil {
 		return nil, err
 	}
-	table := &packetTable{}
+	info, err := os.Stat(src.Path)
+	if err != nil {
+		return nil, &Error{Reason: src.name() + " can't be opened", Err: err}
+	}
+	table := &packetTable{file: info}
 	var listing, counting string
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		listing, err = ffprobeLines(ctx, src, table.add, "-select_streams", strconv.Itoa(src.Video.Stream),
-			"-show_entries", "packet=pts,duration,size,pos,flags")
+			"-show_entries", "packet=pts,duration,size,pos,flags:packet_side_data=side_data_type")
 		return err
 	})
 	group.Go(func() (err error) {
@@ -140,8 +146,8 @@ func scanLines(r io.Reader, each func([]byte) error) error {
 	return lines.Err()
 }
 
-// add takes a line "pts,duration,size,pos,flags" of the packet list. More columns may follow, and
-// empty lines may stand between.
+// add takes a line "pts,duration,size,pos,flags" of the packet list. The names of side data may
+// follow, and empty lines may stand between.
 func (t *packetTable) add(line []byte) error {
 	if len(bytes.TrimSpace(line)) == 0 {
 		return nil
@@ -177,6 +183,7 @@ func parsePacket(line []byte) (p packet, err error) {
 	}
 	p.key = bytes.IndexByte(fields[4], 'K') >= 0
 	p.hidden = bytes.IndexByte(fields[4], 'D') >= 0
+	p.reset = bytes.Contains(line, []byte("New Extradata"))
 	return p, nil
 }
 
@@ -214,7 +221,7 @@ func analyse(ctx context.Context, src *Source, t *packetTable) (tl *Timeline, re
 	if reason := unfitTimes(src, t.video, shown, hidden); reason != "" {
 		return nil, reason, nil
 	}
-	tl = &Timeline{Packets: t.counts, Order: shown, PTS: make([]int64, len(shown))}
+	tl = &Timeline{table: t, Packets: t.counts, Order: shown, PTS: make([]int64, len(shown))}
 	for i, position := range shown {
 		tl.PTS[i] = t.video[position].pts
 	}
@@ -260,8 +267,10 @@ func unfit(src *Source, video []packet) string {
 	if (v.Codec == "h264" || v.Codec == "hevc") && v.FieldOrder != "" && v.FieldOrder != "progressive" {
 		return "the video is interlaced, so a packet may hold a single field"
 	}
-	for _, p := range video {
+	for i, p := range video {
 		switch {
+		case p.reset && i > 0:
+			return "its codec parameters change on the way"
 		case !p.timed:
 			return "some packets have no timestamp"
 		case p.size == 0 || v.Codec == "mpeg4" && p.size < 16:

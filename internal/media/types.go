@@ -114,6 +114,8 @@ type Timeline struct {
 	NotCopyable string
 	// Packets counts the packets of every stream, by stream index.
 	Packets map[int]int
+
+	table *packetTable // of a copyable source
 }
 
 // Entry is a frame at which decoding may start.
