@@ -3,7 +3,8 @@ package depth
 // Shares of the cues beside motion, and of the refinement.
 const (
 	focusShare     = 0.12
-	mostMotion     = 0.8 // a followed subject hardly moves in the picture, and is not far for that
+	mostMotion     = 0.9 // of the whole, where motion is believed fully
+	followed       = 0.8 // of that is taken back where motion contradicts the prior
 	refineRadius   = 8
 	refineEps      = 1e-3
 	parallaxRadius = 3
@@ -58,7 +59,9 @@ func (c *classic) estimate(t int) []float32 {
 		lo, hi := percentiles(near, 0.02, 0.98)
 		near = spreadTo(near, lo, hi)
 		for i := range depth {
-			depth[i] += mostMotion * motion.confidence * (near[i] - depth[i])
+			// Far by motion but near by its place in the picture: likely a subject that the camera follows.
+			doubt := max(0, prior[i]-near[i])
+			depth[i] += mostMotion * motion.confidence * (1 - followed*doubt) * (near[i] - depth[i])
 		}
 	}
 	return guided(depth, p.Y, p.W, p.H, refineRadius, refineEps)

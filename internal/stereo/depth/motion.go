@@ -110,6 +110,7 @@ type parallax struct {
 const (
 	parallaxHalf = 0.25 // spread of parallax that is half believed
 	movingHalf   = 0.6  // motion of things before a still camera that is half believed
+	moverShare   = 0.15 // of depth, for what moves before a still camera
 	stillCamera  = 0.35 // below this the camera counts as still
 )
 
@@ -185,6 +186,6 @@ func movers(f flow, c camera) parallax {
 			most = max(most, p.near[i])
 		}
 	}
-	p.confidence = 0.35 * most * most
+	p.confidence = moverShare * most * most
 	return p
 }
