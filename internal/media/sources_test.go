@@ -150,7 +150,7 @@ func sourceCases() []sourceCase {
 // lengths are the segment lengths that a case is tried with: decoding a segment costs a process, so
 // the short ones are for the kinds of source where they could matter.
 func (c sourceCase) lengths() []int {
-	if slices.Contains([]string{"opengop.mp4", "hevc.mp4", "vfr.mp4", "trimmed.mp4", "packed.avi"}, c.name) {
+	if slices.Contains([]string{"opengop.mp4", "hevc.mp4", "trimmed.mp4", "packed.avi"}, c.name) {
 		return []int{1000, 16, 5}
 	}
 	return []int{16}
