@@ -34,7 +34,7 @@ func sources() []source {
 		{"several sound tracks", "a.mkv", []string{picture + "25" + tone + "-f lavfi -i sine=f=880:d=1.2 -map 0 -map 1 -map 2" + x264 + "-c:a:0 aac -c:a:1 ac3 -metadata:s:a:0 language=eng -metadata:s:a:1 language=deu a.mkv"}},
 		{"non-square pixels", "a.mp4", []string{picture + "25" + x264 + "-vf setsar=16/11 a.mp4"}},
 		{"odd dimensions", "a.mkv", []string{"-f lavfi -i testsrc2=s=128x72:d=1:r=25 -vf crop=127:71:0:0:exact=1,format=yuv444p -c:v libx264 -preset veryfast -g 12 a.mkv"}},
-		{"MPEG-TS", "a.ts", []string{picture + "25" + tone + x264 + "-bf 2 -c:a aac -f mpegts a.ts"}},
+		{"MPEG-TS", "a.ts", []string{picture + "25" + tone + x264 + "-bf 2 -c:a ac3 -f mpegts a.ts"}},
 		{"MOV with PCM", "a.mov", []string{picture + "24" + tone + x264 + "-c:a pcm_s16le a.mov"}},
 		{"WebM", "a.webm", []string{picture + "30" + tone + "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 12 -c:a libopus a.webm"}},
 		{"AVI with packed B-frames' codec", "a.avi", []string{picture + "25" + tone + "-c:v mpeg4 -bf 2 -g 12 -c:a mp3 a.avi"}},
