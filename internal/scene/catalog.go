@@ -230,7 +230,7 @@ func demo() []shot {
 				pillar(3.0, z, 0.45, -2.4, 1.5, marble, white), crate(vec{3.0, 1.35, z}, vec{0.65, 0.15, 0.65}, 0, stone, white))
 		}
 		things = append(things,
-			sphere(vec{-0.9 + 0.5*s, 0.9, 4.6}, 0.6, s*0.5/0.6, bricks, rgb{1.25, 1, 0.95}),
+			sphere(vec{-0.3 - 0.3*s, 0.9, 4.6}, 0.6, -s*0.3/0.6, bricks, rgb{1.25, 1, 0.95}),
 			sphere(vec{1.4, 1.0 - 0.5*math.Abs(math.Sin(2.5*s)), 6.4}, 0.5, 0, checker, rgb{1.2, 1.1, 0.8}),
 			sphere(vec{0.2, 0.3, 15}, 1.2, 0, leaves, rgb{1.4, 1.3, 1.2}),
 			crate(vec{0.2, 1.3, 15}, vec{1, 0.2, 1}, 0.4, stone, white),
