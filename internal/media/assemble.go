@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
-	"strconv"
+	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // SegmentOutput is a converted segment, as Encoder wrote it.
@@ -26,8 +29,8 @@ type AssembleRequest struct {
 
 // AssembleReport says what the final file holds, as read back from it.
 type AssembleReport struct {
-	Frames  int
-	Packets map[int]int // by the output's stream index
+	Frames int
+	Sound  []int // packets of each sound track that isn't empty, in order
 }
 
 // Assemble joins the segments with the source's timestamps and its other streams, and reads the result back.
@@ -45,11 +48,102 @@ func Assemble(ctx context.Context, r AssembleRequest) (report *AssembleReport, e
 			err = errors.Join(err, removeIfThere(r.Output))
 		}
 	}()
-	m := &muxing{AssembleRequest: r, streams: carried(&r.Plan.Source, r.Container), scale: track.clock.scale}
-	if err := m.run(ctx, track); err != nil {
+	dir, err := os.MkdirTemp("", "stereospot-assemble-")
+	if err != nil {
+		return nil, diskError(err)
+	}
+	defer os.RemoveAll(dir)
+	m := &muxing{AssembleRequest: r, streams: filled(r.Plan, r.Container), track: track}
+	if err := m.prepare(ctx, dir); err != nil {
 		return nil, err
 	}
-	return m.verify(ctx, track)
+	sound, err := m.write(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.checkSource(sound); err != nil {
+		return nil, err
+	}
+	return verifyFinal(ctx, r.Output, expectation{
+		times: track.clock.times, scale: track.clock.scale, sound: sound, movieScale: m.movieScale(),
+		layout: r.Layout, container: r.Container,
+	})
+}
+
+// filled returns the streams that go into the output and hold anything.
+func filled(p *Plan, container string) []CarriedStream {
+	return slices.DeleteFunc(carried(&p.Source, container), func(s CarriedStream) bool {
+		return s.Kind == "audio" && p.Packets[s.Index] == 0
+	})
+}
+
+// prepare looks at the source for what muxing has to know beforehand. dir lives as long as the muxing.
+func (m *muxing) prepare(ctx context.Context, dir string) error {
+	if err := m.takeCovers(ctx, dir); err != nil {
+		return err
+	}
+	if m.Container != "mkv" || !m.holds("audio") {
+		return nil
+	}
+	return m.measureDelays(ctx, filepath.Join(dir, "first.mkv"))
+}
+
+// measureDelays finds by how much FFmpeg's Matroska muxer would move each stream of sound, by muxing the first packets
+// of each: where a stream has a codec delay (Opus's pre-skip), the muxer writes the delay down, which readers take
+// off the timestamps, but doesn't add it to them.
+func (m *muxing) measureDelays(ctx context.Context, tmp string) error {
+	args := append([]string{"-copyts"}, inputArgs(m.SourcePath, m.sourceOptions()...)...)
+	first := append(m.soundOnly(0), "-frames:a", "3")
+	args = append(append(args, first...), "-strict", "experimental", "-f", "matroska", "-y", fileURL(tmp))
+	args = append(append(args, first...), "-f", "framecrc", "pipe:1")
+	want, err := listSound(ctx, m.SourcePath, args)
+	if err != nil {
+		return err
+	}
+	got, err := readFinalSound(ctx, tmp)
+	if err != nil {
+		return err
+	}
+	m.delays = make([]int64, len(want))
+	for i := range min(len(want), len(got)) {
+		// FFmpeg doesn't read back a lone packet from before 0.
+		if n := min(len(want[i].packets), len(got[i].packets)); n > 1 {
+			m.delays[i] = int64(math.Round((want[i].seconds(n-1) - got[i].seconds(n-1)) * 1000))
+		}
+		if m.delays[i]*m.delays[i] <= 1 { // rounding
+			m.delays[i] = 0
+		}
+	}
+	return nil
+}
+
+// write muxes with the index first; should the room for it be too small after all, a second pass moves it.
+func (m *muxing) write(ctx context.Context) ([]soundTrack, error) {
+	sound, err := m.run(ctx)
+	if err != nil && strings.Contains(fmt.Sprint(errors.Unwrap(err)), "reserved_moov_size is too small") {
+		m.rewrite = true
+		return m.run(ctx)
+	}
+	return sound, err
+}
+
+// checkSource holds the sound that was muxed against what planning found in the source.
+func (m *muxing) checkSource(sound []soundTrack) error {
+	n := 0
+	for _, s := range m.streams {
+		if s.Kind != "audio" {
+			continue
+		}
+		if n == len(sound) {
+			return fmt.Errorf("FFmpeg listed %d sound tracks", n)
+		}
+		got := len(sound[n].packets)
+		n++
+		if want := m.Plan.Packets[s.Index]; s.Fate == Copied && !m.Plan.Partial && got != want {
+			return &Error{Reason: fmt.Sprintf("%s gave %d packets of sound in stream %d, %d when it was planned: was it changed?", m.Plan.Source.name(), got, s.Index, want)}
+		}
+	}
+	return nil
 }
 
 func removeIfThere(path string) error {
@@ -57,175 +151,4 @@ func removeIfThere(path string) error {
 		return err
 	}
 	return nil
-}
-
-// muxing is one run of FFmpeg that writes the final file.
-type muxing struct {
-	AssembleRequest
-	streams []CarriedStream // of the source, as they follow the video in the output
-	scale   uint32          // ticks per second of the video
-}
-
-// run feeds the video to FFmpeg while it muxes.
-func (m *muxing) run(ctx context.Context, track *videoTrack) error {
-	p := ffmpegCommand(m.Output, m.args()...)
-	in, err := p.stdinPipe()
-	if err != nil {
-		return err
-	}
-	if err := p.start(ctx); err != nil {
-		return err
-	}
-	written := track.writeTo(in)
-	closed := in.Close()
-	if err := p.wait(); err != nil {
-		return err // it says why a write failed
-	}
-	return errors.Join(written, closed)
-}
-
-func (m *muxing) args() []string {
-	args := append([]string{"-copyts", "-protocol_whitelist", "pipe"}, "-f", "mov", "-i", "pipe:0")
-	if m.usesSource() {
-		args = append(args, inputArgs(m.SourcePath, m.sourceOptions()...)...)
-	}
-	args = append(args, "-map", "0:v:0")
-	for _, s := range m.streams {
-		args = append(args, "-map", "1:"+strconv.Itoa(s.Index))
-	}
-	if m.usesSource() {
-		args = append(args, "-map_metadata", "1", "-map_chapters", "1")
-	}
-	args = append(args, "-c", "copy")
-	args = append(args, m.subtitleArgs()...)
-	args = append(args, m.partArgs()...)
-	// Packets from before 0 (an encoder's priming) and before the first key belong to the sound; nothing moves in time.
-	args = append(args, "-copypriorss", "1", "-copyinkf", "-avoid_negative_ts", "disabled", "-max_interleave_delta", "0",
-		"-fflags", "+bitexact", "-strict", "experimental")
-	args = append(args, m.containerArgs()...)
-	return append(args, "-y", fileURL(m.Output))
-}
-
-// usesSource reports whether the source has anything to give besides its picture. Its tags and chapters always count.
-func (m *muxing) usesSource() bool {
-	src := &m.Plan.Source
-	return len(m.streams) > 0 || src.Chapters > 0 || len(src.Tags) > 0
-}
-
-// sourceOptions move the source's clock so that the plan's origin is 0.
-func (m *muxing) sourceOptions() []string {
-	if m.Plan.Origin == 0 {
-		return nil
-	}
-	return []string{"-itsoffset", fmt.Sprintf("%dus", -rescale(m.Plan.Origin, m.Plan.TimeBase.Num*1_000_000, m.Plan.TimeBase.Den))}
-}
-
-// subtitleArgs name the text format where one is rewritten.
-func (m *muxing) subtitleArgs() []string {
-	var args []string
-	n := 0
-	for _, s := range m.streams {
-		if s.Kind != "subtitle" {
-			continue
-		}
-		if s.Fate == Rewritten {
-			args = append(args, fmt.Sprintf("-c:s:%d", n), map[string]string{"mp4": "mov_text", "mkv": "srt"}[m.Container])
-		}
-		n++
-	}
-	return args
-}
-
-// partArgs cut the other streams to the chosen part, at packet borders.
-func (m *muxing) partArgs() []string {
-	if !m.Plan.Partial {
-		return nil
-	}
-	seconds := float64(m.Plan.End()-m.Plan.Origin) * m.Plan.TimeBase.Float()
-	drop := fmt.Sprintf("noise=drop='lt(pts*tb,0)+gte(pts*tb,%.6f)'", seconds)
-	args := []string{"-t", fmt.Sprintf("%.6f", seconds)}
-	for _, kind := range []string{"audio", "subtitle"} {
-		for _, s := range m.streams {
-			if s.Kind == kind {
-				args = append(args, "-bsf:"+kind[:1], drop)
-				break
-			}
-		}
-	}
-	return args
-}
-
-func (m *muxing) containerArgs() []string {
-	if m.Container == "mkv" {
-		return append(m.matroskaStereo(), "-f", "matroska")
-	}
-	// The index comes first without a second pass: room for it is left at the beginning.
-	return []string{"-video_track_timescale", strconv.FormatUint(uint64(m.scale), 10),
-		"-movie_timescale", strconv.FormatUint(uint64(m.movieScale()), 10), "-moov_size", strconv.Itoa(m.indexBound()), "-f", "mp4"}
-}
-
-// movieScale is the clock of the edits that say when tracks start: a multiple of the video's, and finer than the
-// samples of any sound.
-func (m *muxing) movieScale() uint32 {
-	const fine = 1_000_000
-	return m.scale * ((fine + m.scale - 1) / m.scale)
-}
-
-// indexBound is no less than the MP4 index takes. A packet costs at most 8 bytes for each of its decode time,
-// composition offset and chunk offset, 4 for its size and key mark, and 12 for a chunk of its own.
-func (m *muxing) indexBound() int {
-	packets := m.Plan.Frames()
-	for _, s := range m.streams {
-		packets += m.Plan.Packets[s.Index]
-	}
-	text := 0
-	for _, s := range m.Plan.Source.Streams {
-		text += tagBytes(s.Tags)
-	}
-	return 44*packets + text + tagBytes(m.Plan.Source.Tags) + 1024*(m.Plan.Source.Chapters+len(m.streams)) + 64<<10
-}
-
-func tagBytes(tags map[string]string) int {
-	n := 0
-	for k, v := range tags {
-		n += 2*(len(k)+len(v)) + 64
-	}
-	return n
-}
-
-// matroskaStereo tags the video as Matroska's StereoMode (RFC 9559, 5.1.4.1.28.3) has it. For the half formats the
-// shape of a pixel is doubled along the squeezed side, so that the display size is that of one view unsqueezed.
-func (m *muxing) matroskaStereo() []string {
-	mode := map[Layout]string{
-		SideBySide: "left_right", SideBySideHalf: "left_right", Equirect180: "left_right",
-		TopBottom: "top_bottom", TopBottomHalf: "top_bottom", RightLeft: "right_left",
-	}[m.Layout]
-	if mode == "" {
-		return nil
-	}
-	args := []string{"-metadata:s:v:0", "stereo_mode=" + mode}
-	v := m.Plan.Video
-	w, h := int64(v.Width)*v.SAR.Num, int64(v.Height)*v.SAR.Den
-	switch m.Layout {
-	case SideBySideHalf:
-		args = append(args, "-aspect", fmt.Sprintf("%d:%d", 2*w, h))
-	case TopBottomHalf:
-		args = append(args, "-aspect", fmt.Sprintf("%d:%d", w, 2*h))
-	}
-	return args
-}
-
-// verify reads the final file back and compares it with what was asked for.
-func (m *muxing) verify(ctx context.Context, track *videoTrack) (*AssembleReport, error) {
-	want := expectation{times: track.clock.times, scale: track.clock.scale, layout: m.Layout, container: m.Container}
-	for _, s := range m.streams {
-		if s.Kind == "audio" {
-			n := m.Plan.Packets[s.Index]
-			if m.Plan.Partial {
-				n = -1 // how many lie in the part isn't known
-			}
-			want.sound = append(want.sound, n)
-		}
-	}
-	return verifyFinal(ctx, m.Output, want)
 }

@@ -224,34 +224,3 @@ func readFile(t *testing.T, path string) []byte {
 	}
 	return b
 }
-
-func TestVerificationSaysWhatDiffers(t *testing.T) {
-	path := caseNamed("opengop.mp4").source(t)
-	plan := planned(t, path, PlanOptions{SegmentFrames: 1000, Support: 3})
-	final := assemble(t, path, plan, reencode(t, path, plan, SideBySide), "mp4", SideBySide)
-	clock, _, err := newClock(plan)
-	if err != nil {
-		t.Fatal(err)
-	}
-	right := expectation{times: clock.times, scale: clock.scale, sound: []int{plan.Packets[audioIndex(plan)]}, layout: SideBySide, container: "mp4"}
-	if _, err := verifyFinal(t.Context(), final, right); err != nil {
-		t.Fatal(err)
-	}
-	for want, spoil := range map[string]func(*expectation){
-		"frames, want":       func(e *expectation) { e.times = append(slices.Clone(e.times), 1<<20) },
-		"frame 7 is shown":   func(e *expectation) { e.times = slices.Clone(e.times); e.times[7] += 2 },
-		"sound track 1 has":  func(e *expectation) { e.sound = []int{e.sound[0] + 1} },
-		"sound tracks, want": func(e *expectation) { e.sound = nil },
-		"stereo tag is":      func(e *expectation) { e.layout = TopBottom },
-	} {
-		wrong := right
-		spoil(&wrong)
-		if _, err := verifyFinal(t.Context(), final, wrong); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", want, err)
-		}
-	}
-}
-
-func audioIndex(plan *Plan) int {
-	return slices.IndexFunc(plan.Source.Streams, func(s Stream) bool { return s.Kind == "audio" })
-}

@@ -25,10 +25,11 @@ type CarriedStream struct {
 	Language string `json:"language,omitempty"`
 	Fate     Fate   `json:"fate"`
 	Reason   string `json:"reason,omitempty"` // why it is rewritten or left out
+	codec    string // FFmpeg's encoder, where it is rewritten
 }
 
 func (c CarriedStream) String() string {
-	text := c.Kind + " " + c.Codec
+	text := strings.TrimSpace(c.Kind + " " + c.Codec)
 	if c.Language != "" && c.Language != "und" {
 		text += " (" + c.Language + ")"
 	}
@@ -39,21 +40,39 @@ func (c CarriedStream) String() string {
 	return text
 }
 
-// What FFmpeg 5.1 muxes into MP4 (its list of MP4 codec tags), and the text formats it converts to MP4's.
+// What FFmpeg 5.1 muxes, found by trying. Vorbis in MP4 is left out: it has no registered form there, so
+// hardly anything plays it.
 var (
-	mp4Sound   = []string{"aac", "ac3", "alac", "dts", "eac3", "flac", "mp2", "mp3", "opus", "truehd", "vorbis"}
+	mp4Sound = []string{"aac", "ac3", "alac", "dts", "eac3", "flac", "mp2", "mp3", "opus", "truehd"}
+	mkvSound = append([]string{
+		"adpcm_g722", "adpcm_ima_wav", "adpcm_ms", "adpcm_yamaha", "cook", "mlp", "mp1", "pcm_alaw", "pcm_f32le", "pcm_f64le", "pcm_mulaw",
+		"pcm_s16be", "pcm_s16le", "pcm_s24be", "pcm_s24le", "pcm_s32be", "pcm_s32le", "pcm_u8", "ra_288", "sipr", "speex", "tta",
+		"vorbis", "wavpack", "wmalossless", "wmapro", "wmav1", "wmav2", "wmavoice",
+	}, mp4Sound...)
+	// plainSound are uncompressed formats that Matroska lacks, and the ones of it that hold the same samples.
+	plainSound = map[string]string{
+		"pcm_bluray": "pcm_s24le", "pcm_dvd": "pcm_s24le", "s302m": "pcm_s24le", "pcm_s8": "pcm_u8", "pcm_s8_planar": "pcm_u8",
+		"pcm_f32be": "pcm_f32le", "pcm_f64be": "pcm_f64le", "pcm_s16le_planar": "pcm_s16le", "pcm_s16be_planar": "pcm_s16le",
+		"pcm_s24le_planar": "pcm_s24le", "pcm_s32le_planar": "pcm_s32le",
+	}
 	textCodecs = []string{"ass", "mov_text", "ssa", "subrip", "text", "webvtt"}
 	// bitmapCodecs are subtitles that Matroska holds as they are.
 	bitmapCodecs = []string{"dvb_subtitle", "dvd_subtitle", "hdmv_pgs_subtitle"}
 	// styledCodecs lose fonts, colours and places as MP4's text.
 	styledCodecs = []string{"ass", "ssa", "webvtt"}
+	// coverCodecs are pictures that MP4's tags hold; Matroska attaches them as files.
+	coverCodecs = []string{"mjpeg", "png"}
 )
 
-// AutoContainer returns "mp4", or "mkv" where the source has sound that MP4 can't hold: sound matters more than
-// the habit.
+func mkvHolds(codec string) bool {
+	return slices.Contains(mkvSound, codec) || plainSound[codec] != ""
+}
+
+// AutoContainer returns "mp4", or "mkv" where the source has sound that only Matroska can hold: sound matters more
+// than the habit.
 func AutoContainer(src *Source) string {
 	for _, s := range src.Streams {
-		if s.Kind == "audio" && !slices.Contains(mp4Sound, s.Codec) {
+		if s.Kind == "audio" && !slices.Contains(mp4Sound, s.Codec) && mkvHolds(s.Codec) {
 			return "mkv"
 		}
 	}
@@ -66,6 +85,9 @@ func Carry(src *Source, container string) (streams []CarriedStream, warnings []s
 	for _, s := range src.Streams {
 		c := CarriedStream{Index: s.Index, Kind: s.Kind, Codec: s.Codec, Language: s.Language}
 		c.Fate, c.Reason = fate(src, s, container)
+		if c.Fate == Rewritten {
+			c.codec = rewrittenAs(s, container)
+		}
 		streams = append(streams, c)
 		if c.Reason != "" {
 			warnings = append(warnings, fmt.Sprintf("stream %d, %s", c.Index, c))
@@ -80,10 +102,7 @@ func fate(src *Source, s Stream, container string) (Fate, string) {
 	case "video":
 		return videoFate(src, s)
 	case "audio":
-		if !mkv && !slices.Contains(mp4Sound, s.Codec) {
-			return LeftOut, "MP4 can't hold it: use --container mkv"
-		}
-		return Copied, ""
+		return soundFate(s, mkv)
 	case "subtitle":
 		return subtitleFate(s, mkv)
 	case "attachment":
@@ -95,12 +114,39 @@ func fate(src *Source, s Stream, container string) (Fate, string) {
 	return LeftOut, "only picture, sound and subtitles are carried"
 }
 
+// rewrittenAs returns FFmpeg's encoder for a stream that is rewritten.
+func rewrittenAs(s Stream, container string) string {
+	switch {
+	case s.Kind == "audio":
+		return plainSound[s.Codec]
+	case container == "mkv":
+		return "srt"
+	}
+	return "mov_text"
+}
+
+func soundFate(s Stream, mkv bool) (Fate, string) {
+	switch {
+	case s.SampleRate == 0 || s.Channels == 0:
+		return LeftOut, "its format can't be told: the stream is empty or damaged"
+	case !mkv && slices.Contains(mp4Sound, s.Codec), mkv && slices.Contains(mkvSound, s.Codec):
+		return Copied, ""
+	case mkv && plainSound[s.Codec] != "":
+		return Rewritten, "" // the same samples: nothing is lost
+	case !mkv && mkvHolds(s.Codec):
+		return LeftOut, "MP4 can't hold it: use --container mkv"
+	}
+	return LeftOut, "no container here can hold it: convert the sound of the source to FLAC or AAC first"
+}
+
 func videoFate(src *Source, s Stream) (Fate, string) {
 	switch {
 	case s.Index == src.Video.Stream:
 		return Converted, ""
+	case s.AttachedPic && slices.Contains(coverCodecs, s.Codec):
+		return Copied, ""
 	case s.AttachedPic:
-		return LeftOut, "it is a cover picture of the flat film"
+		return LeftOut, "it is a cover picture that is neither JPEG nor PNG"
 	}
 	return LeftOut, "one video stream is converted"
 }
@@ -125,10 +171,10 @@ func subtitleFate(s Stream, mkv bool) (Fate, string) {
 		}
 		return Copied, ""
 	}
-	return LeftOut, strings.TrimSpace("no container here can hold " + s.Codec)
+	return LeftOut, "no container here can hold it"
 }
 
-// carried returns the streams of a kind that go into the output, in order.
+// carried returns the streams that go into the output, in order.
 func carried(src *Source, container string) []CarriedStream {
 	all, _ := Carry(src, container)
 	return slices.DeleteFunc(all, func(c CarriedStream) bool { return c.Fate != Copied && c.Fate != Rewritten })

@@ -24,17 +24,20 @@ type videoTrack struct {
 
 // clock holds the frames' presentation times in display order, in ticks of 1/scale seconds.
 type clock struct {
-	scale uint32
-	times []int64
+	scale  uint32
+	times  []int64
+	origin int64 // the source's timestamp that is 0 here, in the source's ticks
 }
 
 // finestScale bounds a track's clock: with more ticks per second MP4's 32-bit durations would overflow
 // within minutes.
 const finestScale = 1_000_000
 
-// newClock counts times from the plan's origin, in a clock that holds the source's ticks exactly where it can.
+// newClock counts times from the plan's origin, in a clock that holds the source's ticks exactly where it can. A
+// frame before the origin becomes the new one, for containers hide what lies before 0.
 func newClock(p *Plan) (c clock, last int64, err error) {
 	c.times = p.PTS()
+	c.origin = min(p.Origin, c.times[0])
 	num, den := p.TimeBase.Num, p.TimeBase.Den
 	if num <= 0 || den <= 0 {
 		return c, 0, fmt.Errorf("time base %v", p.TimeBase)
@@ -50,7 +53,7 @@ func newClock(p *Plan) (c clock, last int64, err error) {
 		return rescale(ticks, num*finestScale, den)
 	}
 	for i, t := range c.times {
-		c.times[i] = convert(t - p.Origin)
+		c.times[i] = convert(t - c.origin)
 		if i > 0 && c.times[i] <= c.times[i-1] {
 			return c, 0, &Error{Reason: fmt.Sprintf("frames %d and %d are closer than a microsecond: no container can hold that", i-1, i)}
 		}
@@ -163,6 +166,7 @@ func (t *videoTrack) movie() (*mp4.MoovBox, error) {
 	}
 	length := times[len(times)-1] - times[0] + t.last
 	trak := mp4.CreateEmptyTrak(1, scale, "video", "und")
+	trak.Mdia.Hdlr.Name = "VideoHandler"
 	trak.Tkhd.Width, trak.Tkhd.Height = t.size()
 	trak.Mdia.Mdhd.Duration = uint64(min(length, math.MaxUint32))
 	trak.AddChild(edits(times[0], delay, length))
@@ -219,9 +223,6 @@ func (t *videoTrack) reorderDelay() (int64, error) {
 		delay = max(delay, t.clock.times[n]-t.clock.times[display])
 		return nil
 	})
-	if err == nil && t.clock.times[0] < 0 {
-		err = fmt.Errorf("the first frame is at %d ticks, before the film's start", t.clock.times[0])
-	}
 	return delay, err
 }
 
