@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/scene"
 )
 
@@ -118,6 +119,9 @@ func newParser(std streams) (*kong.Kong, error) {
 func oneLine(err error) string {
 	if errors.Is(err, context.Canceled) {
 		return "stopped; the same command continues where it was"
+	}
+	if errors.Is(err, platform.ErrFull) || errors.Is(err, syscall.ENOSPC) {
+		return platform.ErrFull.Error()
 	}
 	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 }

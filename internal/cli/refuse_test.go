@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -143,6 +144,38 @@ func TestOutputThatCannotBeIsRefused(t *testing.T) {
 		t.Error("an existing file was touched")
 	}
 	checkNothingLeft(t, dir, "in.mp4", "taken.mp4")
+}
+
+func TestFullDiskIsOneLineAndTheWorkContinuesAfterwards(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
+		t.Skipf("no small disk can be mounted here: %v", err)
+	}
+	defer func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	ffmpeg(t, dir, "-f lavfi -i testsrc2=s=320x180:d=2:r=25 -c:v libx264 -preset ultrafast in.mp4")
+	fill := filepath.Join(dir, "fill")
+	if err := os.WriteFile(fill, make([]byte, 7<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"convert", filepath.Join(dir, "in.mp4"), "-o", filepath.Join(dir, "out.mp4"), "--preset", "ultrafast", "--crf", "4", "--segment-frames", "10"}
+	r := stereospot(t, args...)
+	if r.code != exitFailed || !strings.HasSuffix(strings.TrimSpace(r.err), "stereospot: the disk is full: make room and start again") {
+		t.Errorf("exit %d: %s", r.code, r.err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "out.mp4")); err == nil {
+		t.Error("there is an output")
+	}
+	if err := os.Remove(fill); err != nil {
+		t.Fatal(err)
+	}
+	if r := stereospot(t, args...); r.code != exitDone {
+		t.Errorf("with room again: exit %d: %s", r.code, r.err)
+	}
+	checkNothingLeft(t, dir, "in.mp4", "out.mp4")
 }
 
 func TestWrongUsageExitsWithTwo(t *testing.T) {

@@ -87,7 +87,10 @@ func (e *Encoder) WriteFrame(buf []byte) error {
 	}
 	if _, err := e.in.Write(buf); err != nil {
 		e.in.Close()
-		return errors.Join(e.process.wait(), diskError(err))
+		if why := e.process.wait(); why != nil {
+			return why
+		}
+		return diskError(err)
 	}
 	e.frames++
 	return nil

@@ -22,6 +22,7 @@ var (
 	ErrBadKey    = errors.New("bad object key")
 	ErrBadRange  = errors.New("range outside of object")
 	ErrBadToken  = errors.New("bad page token")
+	ErrFull      = errors.New("the disk is full: make room and start again")
 	ErrNoMessage = errors.New("receipt handle is stale") // the message's visibility ended and it moved on
 )
 

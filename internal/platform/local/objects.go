@@ -183,7 +183,7 @@ func writeFile(ctx context.Context, path string, r io.Reader) (size int64, err e
 		err = syncDirectory(filepath.Dir(path))
 	}
 	if err != nil {
-		return 0, errors.Join(err, os.Remove(path))
+		return 0, errors.Join(full(err), os.Remove(path))
 	}
 	return size, nil
 }

@@ -25,7 +25,7 @@ func (r jobs) Create(ctx context.Context, j job.Job) error {
 	if err != nil {
 		return err
 	}
-	result, err := r.s.db.ExecContext(ctx,
+	result, err := r.s.exec(ctx,
 		"INSERT INTO jobs (job_id, owner, title, status, created_at, version, row) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
 		j.ID, j.Owner, j.Title, string(j.Status), j.CreatedAt.UnixNano(), j.Version, string(row))
 	return unlessOne(result, err, platform.ErrExists)
@@ -91,7 +91,7 @@ func (r jobs) Update(ctx context.Context, id string, change func(*job.Job) error
 
 // Delete implements platform.Jobs.
 func (r jobs) Delete(ctx context.Context, id string) error {
-	_, err := r.s.db.ExecContext(ctx, "DELETE FROM jobs WHERE job_id = ?", id)
+	_, err := r.s.exec(ctx, "DELETE FROM jobs WHERE job_id = ?", id)
 	return err
 }
 
@@ -238,7 +238,7 @@ var _ platform.Leases = leases{}
 // Acquire implements platform.Leases.
 func (r leases) Acquire(ctx context.Context, name, owner string, ttl time.Duration) error {
 	now := r.s.now()
-	result, err := r.s.db.ExecContext(ctx, `INSERT INTO leases (name, owner, expires) VALUES (?, ?, ?)
+	result, err := r.s.exec(ctx, `INSERT INTO leases (name, owner, expires) VALUES (?, ?, ?)
 		ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, expires = excluded.expires
 		WHERE leases.owner = excluded.owner OR leases.expires <= ?`,
 		name, owner, now.Add(ttl).UnixNano(), now.UnixNano())
@@ -248,13 +248,13 @@ func (r leases) Acquire(ctx context.Context, name, owner string, ttl time.Durati
 // Renew implements platform.Leases.
 func (r leases) Renew(ctx context.Context, name, owner string, ttl time.Duration) error {
 	now := r.s.now()
-	result, err := r.s.db.ExecContext(ctx, "UPDATE leases SET expires = ? WHERE name = ? AND owner = ? AND expires > ?",
+	result, err := r.s.exec(ctx, "UPDATE leases SET expires = ? WHERE name = ? AND owner = ? AND expires > ?",
 		now.Add(ttl).UnixNano(), name, owner, now.UnixNano())
 	return unlessOne(result, err, platform.ErrLeaseLost)
 }
 
 // Release implements platform.Leases.
 func (r leases) Release(ctx context.Context, name, owner string) error {
-	_, err := r.s.db.ExecContext(ctx, "DELETE FROM leases WHERE name = ? AND owner = ?", name, owner)
+	_, err := r.s.exec(ctx, "DELETE FROM leases WHERE name = ? AND owner = ?", name, owner)
 	return err
 }

@@ -10,9 +10,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/stereospot/stereospot/internal/platform"
 )
@@ -122,12 +124,29 @@ func (s *Store) migrate(ctx context.Context) error {
 func (s *Store) write(ctx context.Context, change func(*sql.Tx) error) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
-		return err
+		return full(err)
 	}
 	if err := change(tx); err != nil {
-		return errors.Join(err, tx.Rollback())
+		// After some failures, a full disk among them, SQLite has rolled back by itself.
+		_ = tx.Rollback()
+		return full(err)
 	}
-	return tx.Commit()
+	return full(tx.Commit())
+}
+
+// exec runs one statement as a transaction of its own.
+func (s *Store) exec(ctx context.Context, statement string, args ...any) (sql.Result, error) {
+	result, err := s.db.ExecContext(ctx, statement, args...)
+	return result, full(err)
+}
+
+// full turns what SQLite and the file system say of a full disk into platform.ErrFull.
+func full(err error) error {
+	refused := new(sqlite.Error)
+	if errors.As(err, &refused) && refused.Code()&0xff == sqlite3.SQLITE_FULL || errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("%w (%w)", platform.ErrFull, err)
+	}
+	return err
 }
 
 // Close closes the store.
