@@ -51,13 +51,12 @@ func NewEncoder(ctx context.Context, r EncodeRequest) (*Encoder, error) {
 	if r.Bits > 8 {
 		format, sample = "yuv420p10le", 2
 	}
-	args := []string{
+	r.FrameRate = sane(r.FrameRate, Rational{Num: 25, Den: 1})
+	args := hardwareArgs(r.Encoder)
+	args = append(args,
 		"-f", "rawvideo", "-pix_fmt", format, "-s", fmt.Sprintf("%dx%d", r.Width, r.Height),
 		"-r", r.FrameRate.String(), "-i", "pipe:0", "-an", "-sn", "-dn",
-		// setsar and setparams: the encoder and muxer take these from the frames.
-		"-vf", fmt.Sprintf("setsar=%d/%d", max(r.SAR.Num, 1), max(r.SAR.Den, 1)),
-		"-fps_mode", "passthrough", "-pix_fmt", outputFormat(r.Encoder, format),
-	}
+		"-vf", encoderFilters(r, format), "-fps_mode", "passthrough")
 	args = append(args, encoderArgs(r)...)
 	args = append(args, colorArgs(r.Color)...)
 	args = append(args,
@@ -68,15 +67,10 @@ func NewEncoder(ctx context.Context, r EncodeRequest) (*Encoder, error) {
 	if e.in, err = e.process.stdinPipe(); err != nil {
 		return nil, err
 	}
-	return e, e.process.start(ctx)
-}
-
-// outputFormat is the pixel format that the encoder gets: hardware encoders take 10 bits as p010.
-func outputFormat(encoder, format string) string {
-	if format == "yuv420p10le" && encoder != "libx264" && encoder != "libx265" {
-		return "p010le"
+	if err := e.process.start(ctx); err != nil {
+		return nil, err
 	}
-	return format
+	return e, nil
 }
 
 // WriteFrame encodes one frame: planes Y, U, V tightly packed, 16-bit little-endian samples when Bits is 10.

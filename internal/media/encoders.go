@@ -27,6 +27,35 @@ var families = []family{
 	{"_videotoolbox", func(crf int, _ string) []string { return []string{"-q:v", strconv.Itoa(100 - crf*100/51)} }},
 }
 
+// vaapiDevice is the first GPU that Linux offers for encoding.
+const vaapiDevice = "/dev/dri/renderD128"
+
+// hardwareArgs opens what an encoder needs beside itself.
+func hardwareArgs(encoder string) []string {
+	if strings.HasSuffix(encoder, "_vaapi") {
+		return []string{"-vaapi_device", vaapiDevice}
+	}
+	return nil
+}
+
+// encoderFilters sets the shape of pixels, which encoders and muxers take from the frames, and brings frames of the given
+// format into the form that the encoder reads: hardware reads interleaved chroma, VAAPI in its own memory.
+func encoderFilters(r EncodeRequest, format string) string {
+	filters := fmt.Sprintf("setsar=%d/%d", max(r.SAR.Num, 1), max(r.SAR.Den, 1))
+	hardware := r.Encoder != "libx264" && r.Encoder != "libx265"
+	switch {
+	case hardware && r.Bits > 8:
+		format = "p010le"
+	case hardware:
+		format = "nv12"
+	}
+	filters += ",format=" + format
+	if strings.HasSuffix(r.Encoder, "_vaapi") {
+		filters += ",hwupload"
+	}
+	return filters
+}
+
 func orElse(s, otherwise string) string {
 	if s == "" {
 		return otherwise
@@ -119,15 +148,22 @@ func encoderArgs(r EncodeRequest) []string {
 	return args
 }
 
+// Frames that an encoder works on at once shape its output, and by default the machine's cores set their number. It
+// is fixed here, so that a segment has the same bytes whatever it is made on and beside.
+const (
+	x264Threads      = "6"
+	x265FrameThreads = 2
+)
+
 // x264Args: crf 0 is lossless at 8 bits by x264's own meaning, and -qp 0 is at 10.
 func x264Args(r EncodeRequest, crf int) []string {
-	args := []string{"-preset", orElse(r.Preset, "medium")}
+	args := []string{"-preset", orElse(r.Preset, "medium"), "-threads", x264Threads}
 	if crf == 0 {
 		args = append(args, "-qp", "0")
 	} else {
 		args = append(args, "-crf", strconv.Itoa(crf))
 	}
-	var params []string
+	params := []string{"stitchable=1"} // no header depends on the pictures: segments are joined under one
 	// Frame packing arrangement SEI (ITU-T H.264, D.2.26): 3 is side by side, 4 top and bottom.
 	switch r.Layout {
 	case SideBySideHalf:
@@ -135,16 +171,14 @@ func x264Args(r EncodeRequest, crf int) []string {
 	case TopBottomHalf:
 		params = append(params, "frame-packing=4")
 	}
-	if len(params) > 0 {
-		args = append(args, "-x264-params", strings.Join(params, ":"))
-	}
-	return args
+	return append(args, "-x264-params", strings.Join(params, ":"))
 }
 
-// x265Args carries HDR10 metadata in the stream itself. x265 has no option to write the frame packing
-// message; for HEVC the container's tag alone says how the views lie.
+// x265Args carries HDR10 metadata in the stream itself, at every keyframe, for players that don't read the
+// container's. x265 has no option to write the frame packing message; for HEVC the container's tag alone
+// says how the views lie. Its groups of pictures are closed, so that every seek shows whole pictures.
 func x265Args(r EncodeRequest, crf int) []string {
-	params := []string{"log-level=error", "repeat-headers=0"}
+	params := []string{"log-level=error", "open-gop=0", fmt.Sprintf("frame-threads=%d", x265FrameThreads)}
 	if crf == 0 {
 		params = append(params, "lossless=1")
 	}
@@ -156,7 +190,7 @@ func x265Args(r EncodeRequest, crf int) []string {
 
 // hdr10Params writes ST 2086 and CTA-861.3 data in x265's units, which are those of HDR10.
 func hdr10Params(h *HDR10) []string {
-	params := []string{"hdr10=1", "hdr10-opt=0"}
+	params := []string{"hdr10=1", "hdr10-opt=0", "repeat-headers=1"}
 	if h.HasMastering {
 		params = append(params, fmt.Sprintf("master-display=G(%d,%d)B(%d,%d)R(%d,%d)WP(%d,%d)L(%d,%d)",
 			h.Green[0], h.Green[1], h.Blue[0], h.Blue[1], h.Red[0], h.Red[1], h.White[0], h.White[1], h.MaxLuminance, h.MinLuminance))
