@@ -278,14 +278,6 @@ func (p *process) wait() error {
 	return explain(p.about, p.messages.String(), p.exit)
 }
 
-// run starts the process and waits for its end.
-func (p *process) run(ctx context.Context) error {
-	if err := p.start(ctx); err != nil {
-		return err
-	}
-	return p.wait()
-}
-
 // output runs the process and returns what it wrote to its standard output, or an error when that is
 // more than limit bytes.
 func (p *process) output(ctx context.Context, limit int) ([]byte, error) {
