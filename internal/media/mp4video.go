@@ -20,6 +20,7 @@ type videoTrack struct {
 	last     int64 // ticks that the last frame stands
 	layout   Layout
 	video    *Video
+	moov     *mp4.MoovBox
 }
 
 // clock holds the frames' presentation times in display order, in ticks of 1/scale seconds.
@@ -84,27 +85,24 @@ func newVideoTrack(p *Plan, outputs []SegmentOutput, layout Layout) (*videoTrack
 	if total != len(t.clock.times) || total == 0 {
 		return nil, &Error{Reason: fmt.Sprintf("segments hold %d frames, the plan %d", total, len(t.clock.times))}
 	}
-	return t, nil
+	t.moov, err = t.movie()
+	return t, err
 }
 
 // writeTo writes the stream; what it holds in memory is the index.
 func (t *videoTrack) writeTo(w io.Writer) error {
 	out := bufio.NewWriterSize(w, 1<<20)
-	moov, err := t.movie()
-	if err != nil {
-		return err
-	}
 	ftyp := mp4.CreateFtyp()
-	head := int64(ftyp.Size()+moov.Size()) + largeHeader
+	head := int64(ftyp.Size()+t.moov.Size()) + largeHeader
 	var total int64
-	co64 := moov.Trak.Mdia.Minf.Stbl.Co64
+	co64 := t.moov.Trak.Mdia.Minf.Stbl.Co64
 	for i, s := range t.segments {
 		co64.ChunkOffset[i] = uint64(head + total)
 		for _, x := range s.samples {
 			total += int64(x.size)
 		}
 	}
-	if err := errors.Join(ftyp.Encode(out), moov.Encode(out), writeLargeHeader(out, "mdat", total)); err != nil {
+	if err := errors.Join(ftyp.Encode(out), t.moov.Encode(out), writeLargeHeader(out, "mdat", total)); err != nil {
 		return err
 	}
 	for _, s := range t.segments {
@@ -240,7 +238,7 @@ func (t *videoTrack) fillTables(stbl *mp4.StblBox, delay int64) error {
 		}
 		offset := times[display] - times[n] + delay
 		if step > math.MaxUint32 || offset > math.MaxInt32 {
-			return &Error{Reason: fmt.Sprintf("the pause after frame %d is too long for MP4: use --container mkv", n)}
+			return &Error{Reason: fmt.Sprintf("the pause after frame %d is too long: no player's clock can hold it", n)}
 		}
 		appendRun(&stts.SampleCount, &stts.SampleTimeDelta, uint32(step))
 		appendRun(&counts, &offsets, int32(offset))
