@@ -85,10 +85,13 @@ func assemble(t *testing.T, path string, plan *Plan, outputs []SegmentOutput, co
 // TestAssembledFilmHasTheSourcesFramesAndTimes takes each kind of source apart and puts it together again without
 // changing a pixel: what FFmpeg decodes from the result is what it decodes from the source.
 func TestAssembledFilmHasTheSourcesFramesAndTimes(t *testing.T) {
-	for _, c := range sourceCases() {
-		t.Run(c.name, func(t *testing.T) {
+	for _, name := range []string{
+		"cfr30000_1001.mp4", "opengop.mp4", "opengop.ts", "hevc.mp4", "hdr10.mkv", "vfr.mp4", "priming.mp4", "trimmed.mp4",
+		"rotated90.mp4", "anamorphic.mp4", "odd.mkv", "vp9.webm", "packed.avi", "one.mp4",
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := c.source(t)
+			path := caseNamed(name).source(t)
 			plan := planned(t, path, PlanOptions{SegmentFrames: 16, Support: 3})
 			final := assemble(t, path, plan, reencode(t, path, plan, SideBySide), "mp4", SideBySide)
 			want := reference(t, path, plan.Video)
