@@ -136,7 +136,8 @@ func (c *convertCommand) convert(ctx context.Context, o job.Options, report *rep
 		return published{}, err
 	}
 	result, err := w.convert(ctx, c.Yes, c.Output == "")
-	return result, errors.Join(err, w.close(err == nil))
+	done := err == nil || !w.worthKeeping(context.WithoutCancel(ctx))
+	return result, errors.Join(err, w.close(done))
 }
 
 // paths returns the absolute input and output. Without -o the extension is settled later, with the container.

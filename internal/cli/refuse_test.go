@@ -38,7 +38,7 @@ func checkRefused(t *testing.T, in string, want ...string) {
 		t.Error("there is an output")
 	}
 	for name := range names(t, dir) {
-		if !before[name] && !strings.HasSuffix(name, ".stereospot") {
+		if !before[name] {
 			t.Errorf("left behind: %s", name)
 		}
 	}
@@ -144,6 +144,37 @@ func TestOutputThatCannotBeIsRefused(t *testing.T) {
 		t.Error("an existing file was touched")
 	}
 	checkNothingLeft(t, dir, "in.mp4", "taken.mp4")
+}
+
+func TestFrameTooLargeForTheEncoderIsRefusedWithAWayOut(t *testing.T) {
+	dir := t.TempDir()
+	ffmpeg(t, dir, "-f lavfi -i testsrc2=s=16384x16:d=0.12:r=25 -c:v libx264 -preset ultrafast wide.mp4")
+	in := filepath.Join(dir, "wide.mp4")
+	checkRefused(t, in, "32768×16", "--format half-sbs")
+	out := filepath.Join(dir, "half.mp4")
+	mustConvert(t, in, out, "--format", "half-sbs")
+	if v := probeFile(t, out).Streams[0]; v.Width != 16384 || v.Height != 16 {
+		t.Errorf("half side by side is %d×%d", v.Width, v.Height)
+	}
+}
+
+func TestTinyFramesAndAbsurdRatesKeepEveryFrame(t *testing.T) {
+	for name, args := range map[string]string{
+		"16×16":            "-f lavfi -i testsrc2=s=16x16:d=0.4:r=25 -c:v libx264 -preset ultrafast in.mp4",
+		"1000 a second":    "-f lavfi -i testsrc2=s=64x64:d=0.02:r=1000 -c:v libx264 -preset ultrafast in.mp4",
+		"one in 3 seconds": "-f lavfi -i testsrc2=s=64x64:d=9:r=1/3 -c:v libx264 -preset ultrafast in.mp4",
+		"two in an hour":   "-f lavfi -i testsrc2=s=64x64:d=2:r=1 -vf setpts=N*3600/TB -vsync passthrough -c:v libx264 -preset ultrafast in.mkv",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			ffmpeg(t, dir, args)
+			fields := strings.Fields(args)
+			in, out := filepath.Join(dir, fields[len(fields)-1]), filepath.Join(dir, "out.mp4")
+			mustConvert(t, in, out)
+			checkTimes(t, in, out, timeBase(t, out))
+		})
+	}
 }
 
 func TestFullDiskIsOneLineAndTheWorkContinuesAfterwards(t *testing.T) {

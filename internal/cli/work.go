@@ -201,6 +201,12 @@ func (w *work) parallel() int {
 	return max(1, runtime.NumCPU()/4)
 }
 
+// worthKeeping reports whether a later run would find a converted segment here. When in doubt it would.
+func (w *work) worthKeeping(ctx context.Context) bool {
+	found, _, err := w.store.Output().List(ctx, "jobs/", "", 1)
+	return err != nil || len(found) > 0
+}
+
 // close ends the use of the directory, and removes it when the work is done.
 func (w *work) close(done bool) error {
 	var errs []error
