@@ -178,7 +178,8 @@ func x264Args(r EncodeRequest, crf int) []string {
 // container's. x265 has no option to write the frame packing message; for HEVC the container's tag alone
 // says how the views lie. Its groups of pictures are closed, so that every seek shows whole pictures.
 func x265Args(r EncodeRequest, crf int) []string {
-	params := []string{"log-level=error", "open-gop=0", fmt.Sprintf("frame-threads=%d", x265FrameThreads)}
+	// info=0: the message that x265 leaves in the stream names the machine's processor.
+	params := []string{"log-level=error", "info=0", "open-gop=0", fmt.Sprintf("frame-threads=%d", x265FrameThreads)}
 	if crf == 0 {
 		params = append(params, "lossless=1")
 	}
