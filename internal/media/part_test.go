@@ -3,6 +3,7 @@ package media
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -119,4 +120,47 @@ func TestHalfFormatsShowWholeViewsInMatroska(t *testing.T) {
 			t.Errorf("%s: the index doesn't come first", layout)
 		}
 	}
+}
+
+// TestRareSubtitlesDoNotTearSoundFromPicture has one subtitle near the end of a film. Sound and picture of the same moment
+// must lie close to each other in the file, or players stall and the muxer holds minutes of it in memory.
+func TestRareSubtitlesDoNotTearSoundFromPicture(t *testing.T) {
+	text := write(t, t.TempDir(), "late.srt", "1\n00:00:22,000 --> 00:00:23,000\nEnd\n")
+	path := film{name: "late.mkv", args: cat([]string{"-f", "lavfi", "-i", "testsrc2=s=64x36:r=25:d=24", "-f", "lavfi", "-t", "24", "-i", "sine=r=48000", "-i", text},
+		x264, []string{"-c:a", "ac3", "-c:s", "srt"})}.source(t)
+	plan := planned(t, path, PlanOptions{SegmentFrames: 1000, Support: 1})
+	for _, container := range []string{"mp4", "mkv"} {
+		final := assemble(t, path, plan, converted(t, plan.Frames()), container, Mono)
+		if d := farthest(t, final); d > 2 {
+			t.Errorf("%s: sound and picture are %.1f s apart in the file", container, d)
+		}
+	}
+}
+
+// farthest returns by how many seconds sound and picture that stand side by side in a file differ.
+func farthest(t *testing.T, path string) (seconds float64) {
+	t.Helper()
+	type packet struct {
+		pos  int64
+		kind string
+		at   float64
+	}
+	var packets []packet
+	for _, line := range strings.Fields(run(t, "ffprobe", "-v", "error", "-show_entries", "packet=codec_type,pts_time,pos", "-of", "csv=p=0", path)) {
+		fields := strings.Split(line, ",")
+		pos, err1 := strconv.ParseInt(fields[2], 10, 64)
+		at, err2 := strconv.ParseFloat(fields[1], 64)
+		if err1 == nil && err2 == nil {
+			packets = append(packets, packet{pos, fields[0], at})
+		}
+	}
+	slices.SortFunc(packets, func(a, b packet) int { return int(a.pos - b.pos) })
+	last := map[string]float64{}
+	for _, p := range packets {
+		last[p.kind] = p.at
+		if len(last) > 1 {
+			seconds = max(seconds, math.Abs(last["video"]-last["audio"]))
+		}
+	}
+	return seconds
 }
