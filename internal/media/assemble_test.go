@@ -146,8 +146,9 @@ func TestIndexComesFirst(t *testing.T) {
 // TestPlayersSeeTheStereoTag reads MP4's st3d and the half formats' frame packing message with ffprobe, and Matroska's
 // StereoMode with mkvinfo, which shares no code with FFmpeg.
 func TestPlayersSeeTheStereoTag(t *testing.T) {
-	path := caseNamed("cfr25.mp4").source(t)
-	plan := planned(t, path, PlanOptions{SegmentFrames: 1000, Support: 3})
+	plan := clocks(3)["constant"]
+	plan.Video = Video{Width: 64, Height: 36, SAR: Rational{1, 1}}
+	frames := rawFrames(64, 36, 8, 3)
 	for _, c := range []struct {
 		layout                    Layout
 		ffprobe, message, mkvinfo string
@@ -160,8 +161,10 @@ func TestPlayersSeeTheStereoTag(t *testing.T) {
 		{Equirect180, "tiled equirectangular", "", "Stereo mode: 1"},
 		{Mono, "", "", ""},
 	} {
-		outputs := reencode(t, path, plan, c.layout)
-		mp4 := assemble(t, path, plan, outputs, "mp4", c.layout)
+		r := small("h264", 8)
+		r.Layout = c.layout
+		outputs := []SegmentOutput{{Path: encodeFrames(t, r, frames), Frames: len(frames)}}
+		mp4 := assemble(t, "", plan, outputs, "mp4", c.layout)
 		said := run(t, "ffprobe", "-v", "error", "-show_streams", mp4)
 		if !strings.Contains(said, c.ffprobe) || c.ffprobe == "" && strings.Contains(said, "Stereo 3D") {
 			t.Errorf("%q in MP4: ffprobe says\n%s", c.layout, said)
@@ -171,7 +174,7 @@ func TestPlayersSeeTheStereoTag(t *testing.T) {
 		if !strings.Contains(said, c.message) || c.message == "" && strings.Contains(said, "Stereo 3D") {
 			t.Errorf("%q in the video: ffprobe says\n%s", c.layout, said)
 		}
-		said = run(t, "mkvinfo", "--ui-language", "en_US", assemble(t, path, plan, outputs, "mkv", c.layout))
+		said = run(t, "mkvinfo", "--ui-language", "en_US", assemble(t, "", plan, outputs, "mkv", c.layout))
 		if c.mkvinfo == "" && strings.Contains(said, "Stereo mode") || !strings.Contains(said, c.mkvinfo) {
 			t.Errorf("%q in Matroska: mkvinfo says\n%s", c.layout, said)
 		}
