@@ -7,7 +7,7 @@ SHELL := /bin/bash
 BIN := bin/stereospot
 SOURCES := $(shell find . -name '*.go' -not -path './node_modules/*') go.mod go.sum
 
-.PHONY: build setup setup-test convert demo-film test lint race fuzz bench quality clean
+.PHONY: build setup setup-test convert test lint race fuzz bench quality clean
 
 build: $(BIN)
 
@@ -43,6 +43,14 @@ race:
 test: setup-test lint
 	go test ./...
 	$(MAKE) race
+
+# Hours on two cores; `go run ./internal/tools/bench -only chunk` and so on measure one part.
+bench: setup build
+	go run ./internal/tools/bench
+
+# The tables of docs/quality.md.
+quality:
+	go run ./internal/tools/quality depth views
 
 # Every fuzz target for a little while.
 FUZZTIME ?= 20s
