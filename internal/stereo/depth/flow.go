@@ -93,6 +93,21 @@ func bilinear(v []float32, w, h int, x, y float32) float32 {
 	return top + fy*(bottom-top)
 }
 
+// at is bilinear, quick where the place is inside.
+func (l *layer) at(x, y float32) float32 {
+	x0, y0 := int(x), int(y)
+	if x < 0 || y < 0 || x0 >= l.w-1 || y0 >= l.h-1 {
+		return bilinear(l.v, l.w, l.h, x, y)
+	}
+	fx, fy := x-float32(x0), y-float32(y0)
+	a := l.v[y0*l.w+x0:]
+	b := a[l.w : l.w+2]
+	a = a[:2]
+	top := a[0] + fx*(a[1]-a[0])
+	bottom := b[0] + fx*(b[1]-b[0])
+	return top + fy*(bottom-top)
+}
+
 // tracker holds what of a layer doesn't change while its flow is refined.
 type tracker struct {
 	layer
@@ -129,7 +144,7 @@ func (t *tracker) refine(f *flow, to layer) {
 	for y := range t.h {
 		for x := range t.w {
 			i := y*t.w + x
-			d := t.v[i] - bilinear(to.v, to.w, to.h, float32(x)+f.u[i], float32(y)+f.v[i])
+			d := t.v[i] - to.at(float32(x)+f.u[i], float32(y)+f.v[i])
 			// A pixel that is covered or leaves the picture must not pull its window along.
 			d = min(max(d, -0.15), 0.15)
 			t.bx[i], t.by[i] = t.gx[i]*d, t.gy[i]*d

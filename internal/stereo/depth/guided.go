@@ -26,52 +26,73 @@ func guided(v, guide []float32, w, h, radius int, eps float32) []float32 {
 // boxMean averages over squares of 2·radius+1 pixels, cut at the borders.
 func boxMean(v []float32, w, h, radius int) []float32 {
 	rows := make([]float32, len(v))
+	shares := boxShares(w, radius)
 	for y := range h {
-		boxLine(v[y*w:], rows[y*w:], w, 1, radius)
+		boxLine(v[y*w:(y+1)*w], rows[y*w:(y+1)*w], shares, radius)
 	}
 	out := make([]float32, len(v))
 	boxColumns(rows, out, w, h, radius)
 	return out
 }
 
-// boxLine averages n values that lie step apart. Sums are in float64, so that adding and taking away leaves no trace.
-func boxLine(src, dst []float32, n, step, radius int) {
-	var sum float64
-	for i := range min(radius, n) {
-		sum += float64(src[i*step])
+// boxShares is 1 / the number of places that lie within radius of each of n.
+func boxShares(n, radius int) []float64 {
+	shares := make([]float64, n)
+	for i := range shares {
+		shares[i] = 1 / float64(min(i+radius, n-1)-max(i-radius, 0)+1)
 	}
-	for i := range n {
+	return shares
+}
+
+// boxLine averages along a row. Sums are in float64, so that adding and taking away leaves no trace.
+func boxLine(src, dst []float32, shares []float64, radius int) {
+	n := len(src)
+	dst, shares = dst[:n], shares[:n]
+	var sum float64
+	for _, v := range src[:min(radius, n)] {
+		sum += float64(v)
+	}
+	i := 0
+	for ; i < min(radius+1, n); i++ {
 		if i+radius < n {
-			sum += float64(src[(i+radius)*step])
+			sum += float64(src[i+radius])
 		}
-		if i-radius-1 >= 0 {
-			sum -= float64(src[(i-radius-1)*step])
-		}
-		dst[i*step] = float32(sum / float64(min(i+radius, n-1)-max(i-radius, 0)+1))
+		dst[i] = float32(sum * shares[i])
+	}
+	for ; i < n-radius; i++ {
+		sum += float64(src[i+radius]) - float64(src[i-radius-1])
+		dst[i] = float32(sum * shares[i])
+	}
+	for ; i < n; i++ {
+		sum -= float64(src[i-radius-1])
+		dst[i] = float32(sum * shares[i])
 	}
 }
 
 // boxColumns averages down the columns, row by row, which suits the cache.
 func boxColumns(src, dst []float32, w, h, radius int) {
 	sums := make([]float64, w)
-	add := func(y int, sign float64) {
-		for x, v := range src[y*w : (y+1)*w] {
-			sums[x] += sign * float64(v)
+	shares := boxShares(h, radius)
+	add := func(y int) {
+		for x, v := range src[y*w:][:len(sums)] {
+			sums[x] += float64(v)
 		}
 	}
 	for y := range min(radius, h) {
-		add(y, 1)
+		add(y)
 	}
 	for y := range h {
 		if y+radius < h {
-			add(y+radius, 1)
+			add(y + radius)
 		}
 		if y-radius-1 >= 0 {
-			add(y-radius-1, -1)
+			for x, v := range src[(y-radius-1)*w:][:len(sums)] {
+				sums[x] -= float64(v)
+			}
 		}
-		count := float64(min(y+radius, h-1) - max(y-radius, 0) + 1)
+		out := dst[y*w:][:len(sums)]
 		for x, s := range sums {
-			dst[y*w+x] = float32(s / count)
+			out[x] = float32(s * shares[y])
 		}
 	}
 }
