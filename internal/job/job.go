@@ -18,10 +18,21 @@ type Job struct {
 	TotalSegments     int `json:"total_segments"`
 	CompletedSegments int `json:"completed_segments"`
 	// Lossless makes segments by a lossless re-encode, after stream copies turned out not to be exact.
-	Lossless    bool      `json:"lossless,omitempty"`
-	TotalFrames int       `json:"total_frames,omitempty"`
-	Warnings    []string  `json:"warnings,omitempty"`
-	FinalKey    string    `json:"final_key,omitempty"`
+	Lossless    bool     `json:"lossless,omitempty"`
+	TotalFrames int      `json:"total_frames,omitempty"`
+	Warnings    []string `json:"warnings,omitempty"`
+	FinalKey    string   `json:"final_key,omitempty"`
+	// SourceSize is the upload's size in bytes, as announced by whoever uploads; 0 while unknown.
+	SourceSize int64 `json:"source_size,omitempty"`
+	// UploadID names the multipart upload under way; empty before it began and after the source is whole.
+	UploadID string `json:"upload_id,omitempty"`
+	// Uploaded says that the source is whole.
+	Uploaded bool `json:"uploaded,omitempty"`
+	// StartedAt is when the person asked for the conversion; zero while the job waits for that (options may
+	// still change, previews may be looked at). Chunking needs both Uploaded and StartedAt.
+	StartedAt time.Time `json:"started_at,omitzero"`
+	// Webhook is told when the job reaches a terminal status; an http(s) URL, or empty.
+	Webhook     string    `json:"webhook,omitempty"`
 	CreatedAt   time.Time `json:"created_at"`
 	UpdatedAt   time.Time `json:"updated_at"` // last progress of any kind
 	CompletedAt time.Time `json:"completed_at,omitzero"`

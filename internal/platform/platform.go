@@ -58,6 +58,50 @@ type Objects interface {
 	List(ctx context.Context, prefix, token string, limit int) ([]Object, string, error)
 }
 
+// Part is one uploaded part of an upload under way.
+type Part struct {
+	Number int    `json:"number"` // from 1
+	Size   int64  `json:"size"`   // bytes
+	ETag   string `json:"etag"`   // names the part's content
+}
+
+// Limits of an upload's parts, S3's on both platforms.
+const (
+	MaxParts    = 10_000
+	MinPartSize = 5 << 20 // bytes; the last part may be smaller
+)
+
+// Uploads writes one bucket's objects in parts, each sent by whoever holds its signed URL, in any order and as
+// often as a broken network asks for. An upload outlives processes; its object appears when Complete returns,
+// whole, with the same events as after Put. Safe for concurrent use.
+type Uploads interface {
+	// Begin opens an upload for key and returns its id.
+	Begin(ctx context.Context, key string, opts PutOptions) (id string, err error)
+	// SignPart returns a URL to which part number may be PUT until expires has passed. It may be a path below
+	// the web server's own root. ErrNotFound when there is no such upload.
+	SignPart(ctx context.Context, key, id string, number int, expires time.Duration) (string, error)
+	// Parts returns the parts that have arrived whole, by number. ErrNotFound.
+	Parts(ctx context.Context, key, id string) ([]Part, error)
+	// Complete joins the named parts and publishes the object. ErrCondition when a part is missing, too small or
+	// has another ETag. Called again after it succeeded it returns the object or ErrNotFound.
+	Complete(ctx context.Context, key, id string, parts []Part) (Object, error)
+	// Abort drops the upload and its parts; an unknown one is no error.
+	Abort(ctx context.Context, key, id string) error
+}
+
+// LinkOptions shape a signed link.
+type LinkOptions struct {
+	Expires  time.Duration
+	FileName string // what a browser saves it as; any text
+	Inline   bool   // shown in place instead of saved
+}
+
+// Links signs links by which anybody may read one object until they expire, with ranges.
+type Links interface {
+	// SignGet doesn't check that the object exists. The URL may be a path below the web server's own root.
+	SignGet(ctx context.Context, key string, opts LinkOptions) (string, error)
+}
+
 // Files is what a store on this machine's disk can do beside Objects, to spare copies.
 type Files interface {
 	// Path returns a file that holds the object, for reading only.
@@ -121,6 +165,25 @@ type Leases interface {
 	Release(ctx context.Context, name, owner string) error
 }
 
+// SegmentProgress says how far the conversion of one segment is.
+type SegmentProgress struct {
+	Index   int
+	Frames  int // converted so far
+	Started time.Time
+	Updated time.Time
+}
+
+// Progress holds how far segments under way are: for people to watch and for the reconciler to tell slow from
+// stuck. A hint: it may be late or lost, and nothing else depends on it.
+type Progress interface {
+	// Report replaces what is known of one segment. Callers report every few seconds, not every frame.
+	Report(ctx context.Context, jobID string, p SegmentProgress) error
+	// Of returns what is known of a job's segments, in order of index.
+	Of(ctx context.Context, jobID string) ([]SegmentProgress, error)
+	// Clear forgets a job's progress, or only that of the segments named.
+	Clear(ctx context.Context, jobID string, segments ...int) error
+}
+
 // Message is one delivery.
 type Message struct {
 	ID      string
@@ -160,4 +223,18 @@ type DeadLetters interface {
 	Redrive(ctx context.Context, limit int) (int, error)
 	// Purge drops all dead letters and returns how many.
 	Purge(ctx context.Context) (int, error)
+}
+
+// Platform is everything that the pipeline and the web pages run on.
+type Platform struct {
+	Jobs        Jobs
+	Completions Completions
+	Leases      Leases
+	Progress    Progress
+	Input       Objects // uploads, plans, segments
+	Output      Objects // converted segments, final files
+	Uploads     Uploads // into Input
+	Links       Links   // to Output
+	Queues      map[QueueName]Queue
+	DeadLetters map[QueueName]DeadLetters
 }
