@@ -68,10 +68,10 @@ func FuzzParseObjectCreated(f *testing.F) {
 			return
 		}
 		for _, o := range created {
-			again, err := ParseObjectCreated(EncodeObjectCreated(o))
-			if o.Time.Year() > 9999 || o.Time.Year() < 0 {
-				continue
+			if year := o.Time.UTC().Year(); year > 9999 || year < 0 {
+				continue // JSON has no such time
 			}
+			again, err := ParseObjectCreated(EncodeObjectCreated(o))
 			if err != nil || len(again) != 1 || again[0].Key != o.Key {
 				t.Errorf("%+v came back as %+v, %v", o, again, err)
 			}
