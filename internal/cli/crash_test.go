@@ -167,8 +167,10 @@ func TestOtherOptionsStartOver(t *testing.T) {
 	}
 }
 
-func TestKilledConversionLeavesNoProcess(t *testing.T) {
+func TestKilledConversionLeavesNoProcessAndNoTemporaryFile(t *testing.T) {
 	in := crashSource(t)
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
 	interrupt(t, 4, syscall.SIGKILL, "convert", in, "-o", filepath.Join(filepath.Dir(in), "out.mp4"), "--segment-frames", "10")
 	deadline := time.Now().Add(20 * time.Second)
 	for len(processesOf(t, filepath.Dir(in))) > 0 {
@@ -177,6 +179,7 @@ func TestKilledConversionLeavesNoProcess(t *testing.T) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+	checkNothingLeft(t, tmp)
 }
 
 // processesOf returns the command lines of running processes that name dir.

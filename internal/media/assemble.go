@@ -24,7 +24,7 @@ type AssembleRequest struct {
 	Segments   []SegmentOutput // in order
 	Container  string          // "mp4" or "mkv"
 	Layout     Layout
-	Output     string // path to write; overwritten, and absent after an error
+	Output     string // path to write; overwritten, and absent after an error. Files under way lie beside it
 }
 
 // AssembleReport says what the final file holds, as read back from it.
@@ -48,7 +48,7 @@ func Assemble(ctx context.Context, r AssembleRequest) (report *AssembleReport, e
 			err = errors.Join(err, removeIfThere(r.Output))
 		}
 	}()
-	dir, err := os.MkdirTemp("", "stereospot-assemble-")
+	dir, err := os.MkdirTemp(filepath.Dir(r.Output), "assemble-*")
 	if err != nil {
 		return nil, diskError(err)
 	}

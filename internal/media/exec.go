@@ -35,28 +35,27 @@ const (
 )
 
 // process is one run of ffmpeg or ffprobe: build it, ask for its pipes, start it, wait for it. It runs
-// in a process group and an empty directory of its own, with almost no environment, and is killed
-// when the context ends, when it stalls and when this program dies.
+// in a process group and an empty directory of its own, in which nothing can be made, with almost no
+// environment, and is killed when the context ends, when it stalls and when this program dies.
 type process struct {
 	tool  string
 	args  []string
 	about string // the file that messages to people speak of
 
-	cmd            *exec.Cmd
-	dir            string
-	stdin, stdout  *pipeEnd // our ends
-	childIn        *os.File // the child's ends, nil when not asked for
-	childOut       *os.File
-	messages       boundedBuffer
-	done           chan struct{} // closed when the process is reaped
-	exit           error         // valid after done
-	stop           error         // why we killed it; guarded by mu
-	reaped         bool          // guarded by mu
-	mu             sync.Mutex
-	waiting        atomic.Int32 // calls of ours that wait for the process
-	moved          atomic.Int64 // bytes through our pipes
-	stall, barren  time.Duration
-	cleanDirectory sync.Once
+	cmd           *exec.Cmd
+	dir           string   // empty once the process has started in it
+	stdin, stdout *pipeEnd // our ends
+	childIn       *os.File // the child's ends, nil when not asked for
+	childOut      *os.File
+	messages      boundedBuffer
+	done          chan struct{} // closed when the process is reaped
+	exit          error         // valid after done
+	stop          error         // why we killed it; guarded by mu
+	reaped        bool          // guarded by mu
+	mu            sync.Mutex
+	waiting       atomic.Int32 // calls of ours that wait for the process
+	moved         atomic.Int64 // bytes through our pipes
+	stall, barren time.Duration
 }
 
 // ffmpegCommand prepares a run of ffmpeg. about is the file name that error messages speak of.
@@ -114,7 +113,17 @@ func (p *process) start(ctx context.Context) error {
 	}
 	p.closeChildEnds()
 	go p.watch(ctx)
+	p.removeDirectory()
 	return nil
+}
+
+// removeDirectory takes the directory's name away. The process keeps it as its working directory, and a
+// StereoSpot that is killed from here on leaves nothing behind.
+func (p *process) removeDirectory() {
+	if p.dir != "" {
+		os.Remove(p.dir) // it is empty: nothing else is in there to lose
+		p.dir = ""
+	}
 }
 
 // prepare finds the program and makes its directory and command.
@@ -310,7 +319,7 @@ func (p *process) closeChildEnds() {
 	}
 }
 
-// discard closes what is open and removes the process's directory.
+// discard closes what is open, and removes the directory of a process that didn't start.
 func (p *process) discard() {
 	p.closeChildEnds()
 	for _, end := range []*pipeEnd{p.stdin, p.stdout} {
@@ -318,11 +327,7 @@ func (p *process) discard() {
 			end.Close()
 		}
 	}
-	p.cleanDirectory.Do(func() {
-		if p.dir != "" {
-			os.RemoveAll(p.dir)
-		}
-	})
+	p.removeDirectory()
 }
 
 // pipeEnd is our end of a pipe to or from a process; it counts what passes as progress.

@@ -27,7 +27,7 @@ func TestProcessEndsWithItsContext(t *testing.T) {
 	if err := p.start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	pid, dir := p.cmd.Process.Pid, p.dir
+	pid := p.cmd.Process.Pid
 	why := errors.New("the person changed their mind")
 	cancel(why)
 	if err := p.wait(); !errors.Is(err, why) {
@@ -36,8 +36,34 @@ func TestProcessEndsWithItsContext(t *testing.T) {
 	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
 		t.Errorf("process %d is still there: %v", pid, err)
 	}
-	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("its directory is still there: %v", err)
+}
+
+func TestProcessWorksInADirectoryWithoutAName(t *testing.T) {
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	p := endless(t)
+	if err := p.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	where, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", p.cmd.Process.Pid))
+	if err != nil || !strings.HasPrefix(where, tmp+"/") || !strings.HasSuffix(where, " (deleted)") {
+		t.Errorf("it works in %q: %v", where, err)
+	}
+	checkEmpty(t, tmp)
+	p.kill(errors.New("enough"))
+	_ = p.wait()
+	checkEmpty(t, tmp)
+}
+
+// checkEmpty fails when the directory holds anything.
+func checkEmpty(t *testing.T, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		t.Errorf("left behind: %s", e.Name())
 	}
 }
 
@@ -97,7 +123,8 @@ func TestProcessDiesWithItsParent(t *testing.T) {
 		return
 	}
 	parent := exec.Command(os.Args[0], "-test.run", "^TestProcessDiesWithItsParent$")
-	parent.Env = append(os.Environ(), "STEREOSPOT_TEST_PARENT=1", "TMPDIR="+t.TempDir())
+	tmp := t.TempDir()
+	parent.Env = append(os.Environ(), "STEREOSPOT_TEST_PARENT=1", "TMPDIR="+tmp)
 	out, err := parent.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -120,6 +147,9 @@ func TestProcessDiesWithItsParent(t *testing.T) {
 			t.Fatalf("ffmpeg %d outlives its parent", child)
 		}
 		time.Sleep(time.Millisecond)
+	}
+	if left, _ := filepath.Glob(filepath.Join(tmp, "stereospot-ff-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
 

@@ -32,12 +32,12 @@ func WriteFilm(ctx context.Context, r FilmRequest) (err error) {
 		"-r", strconv.Itoa(r.FrameRate), "-i", "pipe:0",
 	}
 	if len(r.Sound) > 0 {
-		dir, err := os.MkdirTemp("", "stereospot-film-*")
+		scratch, err := NewScratch()
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
-		wav := filepath.Join(dir, "sound.wav")
+		defer scratch.Close()
+		wav := filepath.Join(scratch.Dir, "sound.wav")
 		if err := writeWAV(wav, r.Sound); err != nil {
 			return err
 		}

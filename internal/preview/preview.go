@@ -47,13 +47,13 @@ func At(ctx context.Context, path string, seconds float64, o job.Options) (*Mome
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "stereospot-preview-*")
+	scratch, err := media.NewScratch()
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
-	segment := filepath.Join(dir, "segment.mkv")
-	err = media.Split(ctx, path, plan, func(_ media.Segment, file string) error { return os.Rename(file, segment) }, dir)
+	defer scratch.Close()
+	segment := filepath.Join(scratch.Dir, "segment.mkv")
+	err = media.Split(ctx, path, plan, func(_ media.Segment, file string) error { return os.Rename(file, segment) }, scratch.Dir)
 	if err != nil {
 		return nil, err
 	}
