@@ -29,6 +29,9 @@ func (s Status) Live() bool {
 	return slices.Contains([]Status{Created, ChunkingInProgress, ChunkingComplete, Reassembling}, s)
 }
 
+// Terminal reports whether a job in this status has come to an end that its owner waits to hear of.
+func (s Status) Terminal() bool { return slices.Contains([]Status{Completed, Failed, Cancelled}, s) }
+
 // From returns the statuses that may precede s. A write that moves a job to s names them as its
 // condition, so a late event can't revive a dead job. Repeating a step is allowed: a status that
 // work holds for a while may follow itself.

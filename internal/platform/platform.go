@@ -235,6 +235,9 @@ type Platform struct {
 	Output      Objects // converted segments, final files
 	Uploads     Uploads // into Input
 	Links       Links   // to Output
+	Tokens      Tokens
+	Secrets     Secrets
+	Outbox      Outbox
 	Queues      map[QueueName]Queue
 	DeadLetters map[QueueName]DeadLetters
 }
