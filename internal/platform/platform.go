@@ -62,7 +62,9 @@ type Objects interface {
 type Part struct {
 	Number int    `json:"number"` // from 1
 	Size   int64  `json:"size"`   // bytes
-	ETag   string `json:"etag"`   // names the part's content
+	// ETag names the part's content: the hexadecimal hash of its bytes, SHA-256 or (S3's) MD5, so that whoever continues
+	// an upload can tell whether the part is still what the file holds. A store that can't say gives any other name.
+	ETag string `json:"etag"`
 }
 
 // Limits of an upload's parts, S3's on both platforms.
