@@ -180,14 +180,16 @@ type published struct {
 
 func (w *work) pipeline() *pipeline.Pipeline {
 	return &pipeline.Pipeline{
-		Jobs: w.store.Jobs(), Completions: w.store.Completions(), Leases: w.store.Leases(),
-		Input: w.store.Input(), Output: w.store.Output(),
+		// Run drives the job by itself: no queues.
+		Platform: platform.Platform{
+			Jobs: w.store.Jobs(), Completions: w.store.Completions(), Leases: w.store.Leases(),
+			Input: w.store.Input(), Output: w.store.Output(),
+		},
 		Converter: &inference.Local{Input: w.store.Input(), Output: w.store.Output(), Scratch: w.scratch()},
 		Scratch:   w.scratch(),
 		Owner:     "convert", // the directory's lock makes it one process, which may take over its dead predecessor's lease
 		Log:       slog.New(slog.DiscardHandler),
 		Now:       time.Now,
-		Ready:     func(context.Context, string) error { return nil }, // Run reassembles by itself
 		Observe:   w.req.report.observe,
 	}
 }

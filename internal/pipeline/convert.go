@@ -146,13 +146,13 @@ func (p *Pipeline) Complete(ctx context.Context, key string) error {
 	return p.trigger(ctx, j)
 }
 
-// trigger tells Ready when chunking is complete and every segment is converted. It is evaluated after
-// every completion and after chunking, so the order in which the two become true doesn't matter.
+// trigger asks for a job's reassembly when chunking is complete and every segment is converted. It is evaluated
+// after every completion and after chunking, so the order in which the two become true doesn't matter.
 func (p *Pipeline) trigger(ctx context.Context, j job.Job) error {
 	if j.Status != job.ChunkingComplete || j.TotalSegments == 0 || j.CompletedSegments < j.TotalSegments {
 		return nil
 	}
-	return p.Ready(ctx, j.ID)
+	return p.send(ctx, platform.ReassemblyQueue, job.ReassemblyMessage{JobID: j.ID}.Encode())
 }
 
 func hashBytes(b []byte) string {

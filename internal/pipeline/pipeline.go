@@ -18,20 +18,15 @@ import (
 	"github.com/stereospot/stereospot/internal/platform"
 )
 
-// Pipeline is what the steps work with. All fields but Observe are required.
+// Pipeline is what the steps work with. All fields but Observe are required; Run does without the
+// platform's queues, progress and uploads.
 type Pipeline struct {
-	Jobs        platform.Jobs
-	Completions platform.Completions
-	Leases      platform.Leases
-	Input       platform.Objects // uploads, plans, segments
-	Output      platform.Objects // converted segments, final files
-	Converter   inference.Converter
-	Scratch     string // directory for files under way; best on the disk of the object stores
-	Owner       string // this process's name in leases
-	Log         *slog.Logger
-	Now         func() time.Time
-	// Ready is told when a job can be reassembled. It may be told more than once.
-	Ready func(ctx context.Context, jobID string) error
+	platform.Platform
+	Converter inference.Converter
+	Scratch   string // directory for files under way; best on the disk of the object stores
+	Owner     string // this process's name in leases
+	Log       *slog.Logger
+	Now       func() time.Time
 	// Observe, if set, hears of progress; it must not block. Called from several goroutines.
 	Observe func(Event)
 }

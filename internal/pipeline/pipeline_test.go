@@ -28,7 +28,7 @@ type bench struct {
 
 	mu        sync.Mutex
 	converted []int // segments that the converter was asked for
-	ready     int   // times that Ready was told
+	sent      map[platform.QueueName]*outbox
 	fail      error // what the converter says next, once
 }
 
@@ -74,12 +74,11 @@ func newBench(t *testing.T) *bench {
 	}
 	real := &inference.Local{Input: b.store.Input(), Output: b.store.Output(), Scratch: scratch, Workers: 2}
 	b.Pipeline = &Pipeline{
-		Jobs: b.store.Jobs(), Completions: b.store.Completions(), Leases: b.store.Leases(), Input: b.store.Input(), Output: b.store.Output(),
+		Platform: b.platform(),
 		Converter: converterFunc(func(ctx context.Context, r inference.Request, progress func(int)) (inference.Result, error) {
 			return b.convert(ctx, r, progress, real)
 		}),
 		Scratch: scratch, Owner: "a", Log: slog.New(slog.DiscardHandler), Now: clock,
-		Ready: func(context.Context, string) error { b.mu.Lock(); defer b.mu.Unlock(); b.ready++; return nil },
 	}
 	options := job.DefaultOptions()
 	options.SegmentFrames = testFrames / testSegments
@@ -93,6 +92,47 @@ func newBench(t *testing.T) *bench {
 	}
 	return b
 }
+
+// outbox keeps what was sent to one queue.
+type outbox struct {
+	platform.Queue
+	mu     sync.Mutex
+	bodies [][]byte
+}
+
+func (o *outbox) Send(_ context.Context, _ time.Duration, bodies ...[]byte) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.bodies = append(o.bodies, bodies...)
+	return nil
+}
+
+func (o *outbox) count() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.bodies)
+}
+
+// noProgress forgets everything, as it may.
+type noProgress struct{ platform.Progress }
+
+func (noProgress) Clear(context.Context, string, ...int) error { return nil }
+
+func (b *bench) platform() platform.Platform {
+	queues := map[platform.QueueName]platform.Queue{}
+	b.sent = map[platform.QueueName]*outbox{}
+	for _, name := range platform.QueueNames() {
+		b.sent[name] = &outbox{}
+		queues[name] = b.sent[name]
+	}
+	return platform.Platform{
+		Jobs: b.store.Jobs(), Completions: b.store.Completions(), Leases: b.store.Leases(),
+		Input: b.store.Input(), Output: b.store.Output(), Queues: queues, Progress: noProgress{},
+	}
+}
+
+// ready returns how often the job's reassembly was asked for.
+func (b *bench) ready() int { return b.sent[platform.ReassemblyQueue].count() }
 
 func (b *bench) must(t *testing.T, err error) {
 	t.Helper()
@@ -150,8 +190,8 @@ func TestEveryStepMayBeRepeated(t *testing.T) {
 	if len(b.converted) != testSegments {
 		t.Errorf("%d conversions of %d segments: %v", len(b.converted), testSegments, b.converted)
 	}
-	if j := b.row(t); j.CompletedSegments != testSegments || b.ready == 0 {
-		t.Errorf("%d of %d segments counted, ready told %d times", j.CompletedSegments, testSegments, b.ready)
+	if j := b.row(t); j.CompletedSegments != testSegments || b.ready() == 0 {
+		t.Errorf("%d of %d segments counted, ready told %d times", j.CompletedSegments, testSegments, b.ready())
 	}
 	b.must(t, b.Reassemble(t.Context(), b.job))
 	b.checkFinal(t)
@@ -171,11 +211,11 @@ func TestSegmentsMayAllCompleteBeforeChunkingIsRecorded(t *testing.T) {
 	})
 	b.must(t, err)
 	b.convertAll(t)
-	if b.ready != 0 {
+	if b.ready() != 0 {
 		t.Fatal("a job was called ready before chunking was complete")
 	}
 	b.must(t, b.Chunk(t.Context(), b.job)) // its message comes again
-	if b.ready == 0 {
+	if b.ready() == 0 {
 		t.Fatal("nobody was told that the job is ready: it is stuck")
 	}
 	b.must(t, b.Reassemble(t.Context(), b.job))

@@ -17,7 +17,7 @@ import (
 // Reassemble joins a job's converted segments with the sound of its source, verifies the result by
 // reading it back, and completes the job. One process at a time does it for a job: platform.ErrLeaseHeld.
 func (p *Pipeline) Reassemble(ctx context.Context, jobID string) error {
-	return p.withLease(ctx, "reassembly/"+jobID, func(ctx context.Context) error {
+	return p.withLease(ctx, reassemblyLease(jobID), func(ctx context.Context) error {
 		j, err := p.advance(ctx, jobID, job.Reassembling, nil)
 		if err != nil {
 			return err
@@ -29,6 +29,8 @@ func (p *Pipeline) Reassemble(ctx context.Context, jobID string) error {
 		return err
 	})
 }
+
+func reassemblyLease(jobID string) string { return "reassembly/" + jobID }
 
 func (p *Pipeline) reassemble(ctx context.Context, j job.Job) error {
 	dir, err := p.scratch("reassemble")
