@@ -1,0 +1,58 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/stereospot/stereospot/internal/job"
+)
+
+// optionsPatch is job.Options with any field left out. It changes only what it names.
+type optionsPatch json.RawMessage
+
+// UnmarshalJSON keeps the text for apply.
+func (p *optionsPatch) UnmarshalJSON(text []byte) error {
+	*p = bytes.Clone(text)
+	return nil
+}
+
+// Schema implements huma.SchemaProvider: job.Options, nothing of it required.
+func (optionsPatch) Schema(r huma.Registry) *huma.Schema {
+	return optional(r, huma.SchemaFromType(r, reflect.TypeFor[job.Options]()))
+}
+
+// optional copies a schema, at every depth, without what it requires.
+func optional(r huma.Registry, s *huma.Schema) *huma.Schema {
+	if s.Ref != "" {
+		s = r.SchemaFromRef(s.Ref)
+	}
+	relaxed := *s
+	relaxed.Required = nil
+	relaxed.Properties = make(map[string]*huma.Schema, len(s.Properties))
+	for name, property := range s.Properties {
+		if property.Ref != "" {
+			property = optional(r, property)
+		}
+		relaxed.Properties[name] = property
+	}
+	relaxed.PrecomputeMessages()
+	return &relaxed
+}
+
+// apply returns base with what p names changed, if the whole is valid.
+func (p optionsPatch) apply(base job.Options) (job.Options, error) {
+	if len(p) > 0 {
+		d := json.NewDecoder(bytes.NewReader(p))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&base); err != nil {
+			return base, huma.Error422UnprocessableEntity("options: " + err.Error())
+		}
+	}
+	if err := base.Validate(); err != nil {
+		return base, huma.Error422UnprocessableEntity("options: " + err.Error())
+	}
+	return base, nil
+}

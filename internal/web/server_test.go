@@ -1,0 +1,83 @@
+package web_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stereospot/stereospot/internal/pipeline"
+	"github.com/stereospot/stereospot/internal/platform"
+	"github.com/stereospot/stereospot/internal/platform/local"
+	"github.com/stereospot/stereospot/internal/web"
+)
+
+// site is a running server on a fresh data directory.
+type site struct {
+	*httptest.Server
+	platform platform.Platform
+	t        *testing.T
+}
+
+func newSite(t *testing.T, adjust ...func(*web.Config)) *site {
+	t.Helper()
+	store, err := local.Open(t.Context(), t.TempDir(), local.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	p := platform.Platform{
+		Jobs: store.Jobs(), Completions: store.Completions(), Leases: store.Leases(), Input: store.Input(), Output: store.Output(),
+	}
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	config := web.Config{Platform: p, Actions: &pipeline.Pipeline{Platform: p, Log: log, Now: time.Now}, Log: log, Version: "test"}
+	for _, f := range adjust {
+		f(&config)
+	}
+	server, err := web.New(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{Server: httptest.NewServer(server), platform: p, t: t}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// call sends body as JSON (nil: none), demands the status, and decodes the answer into out (nil: not).
+func (s *site) call(method, path string, body any, status int, out any) {
+	s.t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if body == nil {
+		text = nil
+	}
+	req, err := http.NewRequestWithContext(s.t.Context(), method, s.URL+path, bytes.NewReader(text))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := s.Client().Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if resp.StatusCode != status {
+		s.t.Fatalf("%s %s: %s, want %d: %s", method, path, resp.Status, status, answer)
+	}
+	if out == nil {
+		return
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		s.t.Fatalf("%s %s: %v: %s", method, path, err, answer)
+	}
+}
