@@ -201,11 +201,13 @@ type Message struct {
 type Queue interface {
 	// Send adds messages that become visible after delay.
 	Send(ctx context.Context, delay time.Duration, bodies ...[]byte) error
-	// Receive waits up to wait for at least one message and returns up to limit.
+	// Receive waits up to wait for at least one message and returns up to limit, MaxBatch at most; none is no error.
+	// A message that was received MaxReceives times becomes a dead letter here instead of being returned.
 	Receive(ctx context.Context, limit int, wait time.Duration) ([]Message, error)
-	// Extend makes the delivery invisible for d from now (0 hands it back at once). ErrNoMessage.
+	// Extend makes the delivery invisible for d from now, 12 hours at most (0 hands it back at once). ErrNoMessage
+	// when its visibility has ended.
 	Extend(ctx context.Context, handle string, d time.Duration) error
-	// Delete acknowledges the delivery. ErrNoMessage when it has been delivered again since.
+	// Delete acknowledges the delivery. ErrNoMessage when it has been delivered again since, and the message stays.
 	Delete(ctx context.Context, handle string) error
 	// Depth returns how many messages are visible, in flight, and delayed, and the age of the oldest.
 	Depth(ctx context.Context) (Depth, error)

@@ -1,6 +1,9 @@
 package platform
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // QueueName names a queue by its role; a platform maps it to a URL or a table's rows.
 type QueueName string
@@ -20,6 +23,9 @@ func QueueNames() []QueueName {
 
 // MaxReceives is how often a message is delivered before it becomes a dead letter.
 const MaxReceives = 5
+
+// MaxBatch is how many messages one Receive returns at most.
+const MaxBatch = 10
 
 // Visibility returns how long a message received from q stays invisible unless it is extended.
 func (q QueueName) Visibility() time.Duration {
@@ -48,6 +54,11 @@ type Notification struct {
 	Bucket         BucketName
 	Prefix, Suffix string
 	Queue          QueueName
+}
+
+// Matches reports whether an object created under key in bucket sends this event.
+func (n Notification) Matches(bucket BucketName, key string) bool {
+	return bucket == n.Bucket && strings.HasPrefix(key, n.Prefix) && strings.HasSuffix(key, n.Suffix)
 }
 
 // Notifications are the events that drive the flow, the same on every platform.

@@ -277,7 +277,8 @@ func (b *Bucket) publish(ctx context.Context, key string, r record, opts platfor
 	}
 	r.Key, r.ETag, r.Modified, r.Metadata = key, r.file, b.s.now(), opts.Metadata
 	var old record
-	err = b.s.write(ctx, func(tx *sql.Tx) error {
+	var told []platform.QueueName
+	err = b.s.writeDurably(ctx, func(tx *sql.Tx) error {
 		old, err = b.find(ctx, tx, key)
 		if err == nil && opts.IfAbsent {
 			return fmt.Errorf("%s: %w", key, platform.ErrExists)
@@ -288,11 +289,16 @@ func (b *Bucket) publish(ctx context.Context, key string, r record, opts platfor
 		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO objects (bucket, key, file, linked, size, modified, type, metadata, tags)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			b.name, key, r.file, r.linked, r.Size, r.Modified.UnixNano(), opts.ContentType, metadata, tags)
+		if err != nil {
+			return err
+		}
+		told, err = b.s.notify(ctx, tx, b.name, r.Object)
 		return err
 	})
 	if err != nil {
 		return platform.Object{}, errors.Join(err, b.discard(r))
 	}
+	b.s.bells.ring(told...)
 	return r.Object, b.discard(old)
 }
 
@@ -319,7 +325,7 @@ func (b *Bucket) discard(r record) error {
 func (b *Bucket) Delete(ctx context.Context, keys ...string) error {
 	for _, key := range keys {
 		var old record
-		err := b.s.write(ctx, func(tx *sql.Tx) (err error) {
+		err := b.s.writeDurably(ctx, func(tx *sql.Tx) (err error) {
 			if old, err = b.find(ctx, tx, key); err != nil {
 				return err
 			}

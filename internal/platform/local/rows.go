@@ -238,18 +238,28 @@ var _ platform.Leases = leases{}
 // Acquire implements platform.Leases.
 func (r leases) Acquire(ctx context.Context, name, owner string, ttl time.Duration) error {
 	now := r.s.now()
-	result, err := r.s.exec(ctx, `INSERT INTO leases (name, owner, expires) VALUES (?, ?, ?)
-		ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, expires = excluded.expires
-		WHERE leases.owner = excluded.owner OR leases.expires <= ?`,
-		name, owner, now.Add(ttl).UnixNano(), now.UnixNano())
+	if err := r.mend(ctx, name, now); err != nil {
+		return err
+	}
+	result, err := r.s.exec(ctx, `INSERT INTO leases (name, owner, taken, expires) VALUES (?, ?, ?, ?)
+		ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, taken = excluded.taken, expires = excluded.expires
+		WHERE leases.owner = excluded.owner OR leases.expires <= excluded.taken`,
+		name, owner, now.UnixNano(), now.Add(ttl).UnixNano())
 	return unlessOne(result, err, platform.ErrLeaseHeld)
+}
+
+// mend makes a lease that was taken at a time which hasn't come yet run from now: the clock has jumped back, and
+// if the holder is dead nobody should wait until it has caught up.
+func (r leases) mend(ctx context.Context, name string, now time.Time) error {
+	_, err := r.s.exec(ctx, "UPDATE leases SET expires = ?2 + (expires - taken), taken = ?2 WHERE name = ?1 AND taken > ?2", name, now.UnixNano())
+	return err
 }
 
 // Renew implements platform.Leases.
 func (r leases) Renew(ctx context.Context, name, owner string, ttl time.Duration) error {
 	now := r.s.now()
-	result, err := r.s.exec(ctx, "UPDATE leases SET expires = ? WHERE name = ? AND owner = ? AND expires > ?",
-		now.Add(ttl).UnixNano(), name, owner, now.UnixNano())
+	result, err := r.s.exec(ctx, "UPDATE leases SET taken = ?1, expires = ?2 WHERE name = ?3 AND owner = ?4 AND expires > ?1",
+		now.UnixNano(), now.Add(ttl).UnixNano(), name, owner)
 	return unlessOne(result, err, platform.ErrLeaseLost)
 }
 

@@ -7,14 +7,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/stereospot/stereospot/internal/platform"
 )
@@ -22,13 +17,19 @@ import (
 // Options are what may differ between uses of a store.
 type Options struct {
 	Now func() time.Time // the clock; nil is time.Now
+	// Notifications are the events to send; platform.Notifications() where workers receive them, none where a
+	// single process runs the steps by itself.
+	Notifications []platform.Notification
 }
 
 // Store is an open data directory.
 type Store struct {
-	dir string
-	db  *sql.DB
-	now func() time.Time
+	dir           string
+	db            *sql.DB // for reading
+	writer        *writer
+	now           func() time.Time
+	notifications []platform.Notification
+	bells         bells
 }
 
 // Open opens the data directory, making it if it is absent. Close it after use.
@@ -41,27 +42,14 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 			return nil, err
 		}
 	}
-	db, err := sql.Open("sqlite", dsn(filepath.Join(dir, "stereospot.db")))
-	if err != nil {
+	s := &Store{dir: dir, now: opts.Now, notifications: opts.Notifications}
+	if err := s.connect(); err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, db: db, now: opts.Now}
 	if err := s.migrate(ctx); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
-}
-
-// dsn sets each connection up. Write transactions take the lock at once (immediate), so that two
-// processes wait for each other instead of failing half-way. With WAL and synchronous NORMAL a power cut
-// can lose the last commits but never damages the database; the pipeline's steps are simply repeated then.
-func dsn(path string) string {
-	query := url.Values{
-		"_pragma": {"busy_timeout(20000)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)"},
-		"_txlock": {"immediate"},
-	}
-	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}
-	return u.String()
 }
 
 // migrations bring the schema from version i to i+1; never change one, add one.
@@ -99,10 +87,24 @@ CREATE TABLE objects (
 	tags     TEXT NOT NULL,    -- JSON
 	PRIMARY KEY (bucket, key)
 ) STRICT, WITHOUT ROWID;
+`, `
+CREATE TABLE messages (
+	id       INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again, so that old receipts stay stale
+	queue    TEXT NOT NULL,
+	body     BLOB NOT NULL,
+	sent     INTEGER NOT NULL,           -- epoch nanoseconds
+	hidden   INTEGER NOT NULL,           -- when visible was set, epoch nanoseconds
+	visible  INTEGER NOT NULL,           -- from when on it may be received, epoch nanoseconds
+	received INTEGER NOT NULL DEFAULT 0, -- times
+	dead     INTEGER NOT NULL DEFAULT 0  -- 1: a dead letter
+) STRICT;
+CREATE INDEX messages_by_visibility ON messages (queue, visible) WHERE dead = 0;
+CREATE INDEX dead_letters ON messages (queue, id) WHERE dead = 1;
+ALTER TABLE leases ADD COLUMN taken INTEGER NOT NULL DEFAULT 0; -- when expires was set, epoch nanoseconds
 `}
 
 func (s *Store) migrate(ctx context.Context) error {
-	return s.write(ctx, func(tx *sql.Tx) error {
+	return s.writeDurably(ctx, func(tx *sql.Tx) error {
 		var version int
 		if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 			return err
@@ -120,38 +122,6 @@ func (s *Store) migrate(ctx context.Context) error {
 	})
 }
 
-// write runs change in one transaction: all of it or nothing.
-func (s *Store) write(ctx context.Context, change func(*sql.Tx) error) error {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
-		return full(err)
-	}
-	if err := change(tx); err != nil {
-		// After some failures, a full disk among them, SQLite has rolled back by itself.
-		_ = tx.Rollback()
-		return full(err)
-	}
-	return full(tx.Commit())
-}
-
-// exec runs one statement as a transaction of its own.
-func (s *Store) exec(ctx context.Context, statement string, args ...any) (sql.Result, error) {
-	result, err := s.db.ExecContext(ctx, statement, args...)
-	return result, full(err)
-}
-
-// full turns what SQLite and the file system say of a full disk into platform.ErrFull.
-func full(err error) error {
-	refused := new(sqlite.Error)
-	if errors.As(err, &refused) && refused.Code()&0xff == sqlite3.SQLITE_FULL || errors.Is(err, syscall.ENOSPC) {
-		return fmt.Errorf("%w (%w)", platform.ErrFull, err)
-	}
-	return err
-}
-
-// Close closes the store.
-func (s *Store) Close() error { return s.db.Close() }
-
 // Jobs returns the job rows.
 func (s *Store) Jobs() platform.Jobs { return jobs{s} }
 
@@ -166,3 +136,30 @@ func (s *Store) Input() *Bucket { return &Bucket{s: s, name: inputBucket} }
 
 // Output returns the bucket of converted segments and final files.
 func (s *Store) Output() *Bucket { return &Bucket{s: s, name: outputBucket} }
+
+// Queues returns the queues by name.
+func (s *Store) Queues() map[platform.QueueName]platform.Queue {
+	queues := map[platform.QueueName]platform.Queue{}
+	for _, name := range platform.QueueNames() {
+		queues[name] = queue{s, name}
+	}
+	return queues
+}
+
+// DeadLetters returns the queues' dead letters by name.
+func (s *Store) DeadLetters() map[platform.QueueName]platform.DeadLetters {
+	dead := map[platform.QueueName]platform.DeadLetters{}
+	for _, name := range platform.QueueNames() {
+		dead[name] = deadLetters{queue{s, name}}
+	}
+	return dead
+}
+
+// Platform returns everything that the pipeline and the pages run on.
+func (s *Store) Platform() platform.Platform {
+	return platform.Platform{
+		Jobs: s.Jobs(), Completions: s.Completions(), Leases: s.Leases(),
+		Input: s.Input(), Output: s.Output(),
+		Queues: s.Queues(), DeadLetters: s.DeadLetters(),
+	}
+}

@@ -1,0 +1,126 @@
+package local
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"syscall"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/stereospot/stereospot/internal/platform"
+)
+
+// writer is this process's right to write: one transaction at a time, in the order in which they came. Processes
+// among each other wait in SQLite's busy handler, which sleeps and isn't fair, so no process stands there twice.
+//
+// The database is in WAL mode. Commits reach the disk in order, so a power cut takes away the last ones, never
+// one from the middle: an acknowledged message comes back together with the loss of nothing but what came after.
+// Two connections differ in when they wait for the disk. With synchronous NORMAL a commit survives the end of the
+// process, and of the machine once a later commit has waited; with FULL it waits itself.
+type writer struct {
+	turn    chan struct{} // holds a token while somebody writes
+	soon    *sql.DB       // synchronous NORMAL
+	durable *sql.DB       // synchronous FULL
+}
+
+// connect opens the database for readers and for the writer.
+func (s *Store) connect() (err error) {
+	s.writer = &writer{turn: make(chan struct{}, 1)}
+	for _, c := range []struct {
+		db          **sql.DB
+		synchronous string
+		connections int // 0: as many as are needed
+	}{{&s.db, "NORMAL", 0}, {&s.writer.soon, "NORMAL", 1}, {&s.writer.durable, "FULL", 1}} {
+		if *c.db, err = sql.Open("sqlite", dsn(filepath.Join(s.dir, "stereospot.db"), c.synchronous)); err != nil {
+			return err // of the driver's name: nothing is open yet
+		}
+		(*c.db).SetMaxOpenConns(c.connections)
+	}
+	return nil
+}
+
+// Close closes the store.
+func (s *Store) Close() error {
+	return errors.Join(s.db.Close(), s.writer.soon.Close(), s.writer.durable.Close())
+}
+
+// dsn sets each connection up. Write transactions take the lock at once (immediate), so that two processes wait
+// for each other instead of failing half-way. The WAL file is cut back to 64 MiB after a long reader let it grow.
+func dsn(path, synchronous string) string {
+	query := url.Values{
+		"_pragma": {"busy_timeout(20000)", "journal_mode(WAL)", "synchronous(" + synchronous + ")", "foreign_keys(1)", "journal_size_limit(67108864)"},
+		"_txlock": {"immediate"},
+	}
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}
+	return u.String()
+}
+
+// write runs change in one transaction, all of it or nothing; a power cut within the next seconds may take it back.
+func (s *Store) write(ctx context.Context, change func(*sql.Tx) error) error {
+	return s.writer.transact(ctx, s.writer.soon, change)
+}
+
+// writeDurably is write that returns when the change is on the disk: before a file is removed or somebody outside
+// is told.
+func (s *Store) writeDurably(ctx context.Context, change func(*sql.Tx) error) error {
+	return s.writer.transact(ctx, s.writer.durable, change)
+}
+
+// exec runs one statement as a transaction of its own, as write does.
+func (s *Store) exec(ctx context.Context, statement string, args ...any) (result sql.Result, err error) {
+	err = s.writer.take(ctx, func() error {
+		result, err = s.writer.soon.ExecContext(ctx, statement, args...)
+		return err
+	})
+	return result, err
+}
+
+func (w *writer) transact(ctx context.Context, db *sql.DB, change func(*sql.Tx) error) error {
+	return w.take(ctx, func() error {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		if err := change(tx); err != nil {
+			// After some failures, a full disk among them, SQLite has rolled back by itself.
+			_ = tx.Rollback()
+			return err
+		}
+		return tx.Commit()
+	})
+}
+
+// take runs write when it is this caller's turn, and again as long as another process keeps the database busy
+// beyond the busy timeout: that is a wait, not a failure.
+func (w *writer) take(ctx context.Context, write func() error) error {
+	select {
+	case w.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-w.turn }()
+	for {
+		err := write()
+		if !refusedWith(err, sqlite3.SQLITE_BUSY) || ctx.Err() != nil {
+			return full(err)
+		}
+	}
+}
+
+func refusedWith(err error, code int) bool {
+	refused := new(sqlite.Error)
+	return errors.As(err, &refused) && refused.Code()&0xff == code
+}
+
+// full turns what SQLite and the file system say of a full disk into platform.ErrFull.
+func full(err error) error {
+	if refusedWith(err, sqlite3.SQLITE_FULL) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w (%w)", platform.ErrFull, err)
+	}
+	return err
+}
