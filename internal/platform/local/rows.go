@@ -25,7 +25,7 @@ func (r jobs) Create(ctx context.Context, j job.Job) error {
 	if err != nil {
 		return err
 	}
-	result, err := r.s.exec(ctx,
+	result, err := r.s.execDurably(ctx,
 		"INSERT INTO jobs (job_id, owner, title, status, created_at, version, row) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
 		j.ID, j.Owner, j.Title, string(j.Status), j.CreatedAt.UnixNano(), j.Version, string(row))
 	return unlessOne(result, err, platform.ErrExists)
@@ -77,21 +77,25 @@ func (r jobs) Get(ctx context.Context, id string) (job.Job, error) { return getJ
 // Update implements platform.Jobs. The transaction holds the write lock from the start, so nobody writes in between.
 func (r jobs) Update(ctx context.Context, id string, change func(*job.Job) error) (job.Job, error) {
 	var j job.Job
-	err := r.s.write(ctx, func(tx *sql.Tx) (err error) {
+	err := r.s.writeDurably(ctx, func(tx *sql.Tx) (err error) {
 		if j, err = getJob(ctx, tx, id); err != nil {
 			return err
 		}
+		before := j.Status
 		if err := change(&j); err != nil {
 			return err
 		}
-		return putJob(ctx, tx, &j)
+		if err := putJob(ctx, tx, &j); err != nil {
+			return err
+		}
+		return r.s.announce(ctx, tx, before, j)
 	})
 	return j, err
 }
 
 // Delete implements platform.Jobs.
 func (r jobs) Delete(ctx context.Context, id string) error {
-	_, err := r.s.exec(ctx, "DELETE FROM jobs WHERE job_id = ?", id)
+	_, err := r.s.execDurably(ctx, "DELETE FROM jobs WHERE job_id = ?", id)
 	return err
 }
 

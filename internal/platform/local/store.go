@@ -101,6 +101,34 @@ CREATE TABLE messages (
 CREATE INDEX messages_by_visibility ON messages (queue, visible) WHERE dead = 0;
 CREATE INDEX dead_letters ON messages (queue, id) WHERE dead = 1;
 ALTER TABLE leases ADD COLUMN taken INTEGER NOT NULL DEFAULT 0; -- when expires was set, epoch nanoseconds
+`, `
+CREATE TABLE progress (
+	job_id        TEXT NOT NULL REFERENCES jobs ON DELETE CASCADE,
+	segment_index INTEGER NOT NULL,
+	frames        INTEGER NOT NULL,
+	started       INTEGER NOT NULL, -- epoch nanoseconds
+	updated       INTEGER NOT NULL, -- epoch nanoseconds
+	PRIMARY KEY (job_id, segment_index)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE tokens (
+	id      TEXT PRIMARY KEY,
+	hash    TEXT NOT NULL UNIQUE,
+	owner   TEXT NOT NULL,
+	created INTEGER NOT NULL, -- epoch nanoseconds
+	row     TEXT NOT NULL     -- platform.Token as JSON
+) STRICT;
+CREATE TABLE secrets (
+	name  TEXT PRIMARY KEY,
+	value BLOB NOT NULL
+) STRICT;
+CREATE TABLE notices (
+	id       TEXT PRIMARY KEY,
+	row      TEXT NOT NULL,             -- job.Job as JSON
+	created  INTEGER NOT NULL,          -- epoch nanoseconds
+	hidden   INTEGER NOT NULL,          -- when due was set, epoch nanoseconds
+	due      INTEGER NOT NULL,          -- of the next attempt, epoch nanoseconds
+	attempts INTEGER NOT NULL DEFAULT 0
+) STRICT;
 `}
 
 func (s *Store) migrate(ctx context.Context) error {
@@ -158,7 +186,8 @@ func (s *Store) DeadLetters() map[platform.QueueName]platform.DeadLetters {
 // Platform returns everything that the pipeline and the pages run on.
 func (s *Store) Platform() platform.Platform {
 	return platform.Platform{
-		Jobs: s.Jobs(), Completions: s.Completions(), Leases: s.Leases(),
+		Jobs: s.Jobs(), Completions: s.Completions(), Leases: s.Leases(), Progress: progress{s},
+		Tokens: tokens{s}, Secrets: secrets{s}, Outbox: outbox{s},
 		Input: s.Input(), Output: s.Output(),
 		Queues: s.Queues(), DeadLetters: s.DeadLetters(),
 	}

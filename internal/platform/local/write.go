@@ -72,9 +72,18 @@ func (s *Store) writeDurably(ctx context.Context, change func(*sql.Tx) error) er
 }
 
 // exec runs one statement as a transaction of its own, as write does.
-func (s *Store) exec(ctx context.Context, statement string, args ...any) (result sql.Result, err error) {
-	err = s.writer.take(ctx, func() error {
-		result, err = s.writer.soon.ExecContext(ctx, statement, args...)
+func (s *Store) exec(ctx context.Context, statement string, args ...any) (sql.Result, error) {
+	return s.writer.exec(ctx, s.writer.soon, statement, args...)
+}
+
+// execDurably runs one statement as a transaction of its own, as writeDurably does.
+func (s *Store) execDurably(ctx context.Context, statement string, args ...any) (sql.Result, error) {
+	return s.writer.exec(ctx, s.writer.durable, statement, args...)
+}
+
+func (w *writer) exec(ctx context.Context, db *sql.DB, statement string, args ...any) (result sql.Result, err error) {
+	err = w.take(ctx, func() error {
+		result, err = db.ExecContext(ctx, statement, args...)
 		return err
 	})
 	return result, err
