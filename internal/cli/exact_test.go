@@ -41,9 +41,9 @@ func sources() []source {
 		{name: "AVI with packed B-frames' codec", file: "a.avi", make: []string{picture + "25" + tone + "-c:v mpeg4 -bf 2 -g 12 -c:a mp3 a.avi"}},
 		{name: "AVI with MJPEG and PCM", file: "a.avi", make: []string{picture + "25" + tone + "-c:v mjpeg -c:a pcm_s16le a.avi"}},
 		{name: "one frame", file: "a.mp4", make: []string{"-f lavfi -i testsrc2=s=128x72:d=0.04:r=25" + x264 + "a.mp4"}},
-		{name: "start trimmed by an edit list", file: "a.mp4", make: []string{
+		{mkv: true, name: "start trimmed by an edit list", file: "a.mp4", make: []string{
 			picture + "25" + tone + x264 + "-bf 2 -c:a aac whole.mp4",
-			// Its sound begins 0.2 s before the film, and Matroska has no time before 0: MP4 only.
+			// Its sound begins 0.6 s before the film.
 			"-ss 0.61 -i whole.mp4 -c copy a.mp4"}},
 		{mkv: true, name: "10-bit HEVC with HDR10", file: "a.mp4", make: []string{picture + "24" + tone + "-pix_fmt yuv420p10le -c:v libx265 -preset ultrafast -x265-params 'log-level=error:keyint=12:hdr10=1:repeat-headers=1:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:range=limited:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400' -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc -tag:v hvc1 -c:a aac a.mp4"}},
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -90,11 +91,13 @@ func (m *muxing) prepare(ctx context.Context, dir string) error {
 
 // measureDelays finds by how much FFmpeg's Matroska muxer would move each stream of sound, by muxing the first packets
 // of each: where a stream has a codec delay (Opus's pre-skip), the muxer writes the delay down, which readers take
-// off the timestamps, but doesn't add it to them.
+// off the timestamps, but doesn't add it to them. Packets before 0 tell nothing, for a reader guesses their times
+// where no later one follows: they are measured an hour later.
 func (m *muxing) measureDelays(ctx context.Context, tmp string) error {
+	const later = 3600 // seconds
 	args := append([]string{"-copyts"}, inputArgs(m.SourcePath, m.sourceOptions()...)...)
 	first := append(m.soundOnly(0), "-frames:a", "3")
-	args = append(append(args, first...), "-strict", "experimental", "-f", "matroska", "-y", fileURL(tmp))
+	args = append(append(args, first...), "-strict", "experimental", "-output_ts_offset", strconv.Itoa(later), "-f", "matroska", "-y", fileURL(tmp))
 	args = append(append(args, first...), "-f", "framecrc", "pipe:1")
 	want, err := listSound(ctx, m.SourcePath, args)
 	if err != nil {
@@ -106,9 +109,8 @@ func (m *muxing) measureDelays(ctx context.Context, tmp string) error {
 	}
 	m.delays = make([]int64, len(want))
 	for i := range min(len(want), len(got)) {
-		// FFmpeg doesn't read back a lone packet from before 0.
-		if n := min(len(want[i].packets), len(got[i].packets)); n > 1 {
-			m.delays[i] = int64(math.Round((want[i].seconds(n-1) - got[i].seconds(n-1)) * 1000))
+		if n := min(len(want[i].packets), len(got[i].packets)); n > 0 {
+			m.delays[i] = int64(math.Round((want[i].seconds(n-1) + later - got[i].seconds(n-1)) * 1000))
 		}
 		if m.delays[i]*m.delays[i] <= 1 { // rounding
 			m.delays[i] = 0

@@ -218,6 +218,19 @@ func TestPlainSoundKeepsItsSamples(t *testing.T) {
 	}
 }
 
+// TestSoundFromBeforeTheFilmKeepsItsPlace cuts a film whose sound starts long before 0, by an edit list.
+func TestSoundFromBeforeTheFilmKeepsItsPlace(t *testing.T) {
+	path := caseNamed("trimmed.mp4").source(t)
+	first := soundOf(t, path)[0][0].Time
+	if !strings.HasPrefix(first, "-0.4") {
+		t.Fatalf("the source's sound starts at %s s", first)
+	}
+	plan := planned(t, path, PlanOptions{SegmentFrames: 1000, Support: 1})
+	for _, container := range []string{"mp4", "mkv"} {
+		sameSound(t, assemble(t, path, plan, converted(t, plan.Frames()), container, Mono), path, 0)
+	}
+}
+
 // rich makes a film with all that can come along: two languages, two kinds of subtitles, chapters, a font, a
 // cover, a title and a turned picture.
 func rich(t *testing.T) string {
