@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/stereospot/stereospot/internal/job"
@@ -183,10 +184,17 @@ func containerOf(c job.Container, output string) (job.Container, error) {
 	return named, nil
 }
 
+// writable is access(2)'s W_OK.
+const writable = 2
+
+// checkOutput refuses what could only fail when all the work is done.
 func checkOutput(output string, overwrite bool) error {
 	dir := filepath.Dir(output)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return fmt.Errorf("%s is no directory: create it or choose another output with -o", dir)
+	}
+	if err := syscall.Access(dir, writable); err != nil {
+		return fmt.Errorf("can't write into %s: %w: choose another output with -o", dir, err)
 	}
 	info, err := os.Stat(output)
 	switch {

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -41,6 +43,9 @@ func checkRefused(t *testing.T, in string, want ...string) {
 		if !before[name] {
 			t.Errorf("left behind: %s", name)
 		}
+	}
+	if running := processesOf(t, dir); len(running) > 0 {
+		t.Errorf("still running: %q", running)
 	}
 }
 
@@ -120,6 +125,92 @@ func TestTruncatedFileIsRefusedWhereverItEnds(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestCorruptIndexIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	ffmpeg(t, dir, "-f lavfi -i testsrc2=s=128x72:d=1:r=25 -c:v libx264 -preset ultrafast good.mp4")
+	good, err := os.ReadFile(filepath.Join(dir, "good.mp4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		table  string // a box of the index (ISO/IEC 14496-12, 8.6 and 8.7)
+		offset int    // of what is overwritten, from the box's name
+		bytes  []byte
+	}{
+		{"moov", -4, []byte{0, 0, 0, 9}},
+		{"stsd", 8, []byte{0, 0, 0, 0}},
+		{"stts", 8, []byte{0, 0, 0, 0}},
+		{"stsz", 8, []byte{0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff}},
+		{"stsc", 8, []byte{0xff, 0xff, 0xff, 0xff}},
+		{"stco", 12, []byte{0xff, 0xff, 0xff, 0xff}},
+		{"avcC", 4, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}},
+	} {
+		t.Run(c.table, func(t *testing.T) {
+			bad := slices.Clone(good)
+			copy(bad[bytes.Index(bad, []byte(c.table))+c.offset:], c.bytes)
+			path := filepath.Join(dir, c.table+".mp4")
+			if err := os.WriteFile(path, bad, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			checkRefused(t, path)
+		})
+	}
+}
+
+// TestNamesInsideAFileAreOnlyText converts a film whose tags, subtitles and attachment name other files and hosts.
+func TestNamesInsideAFileAreOnlyText(t *testing.T) {
+	dir := t.TempDir()
+	beside := filepath.Join(dir, "secret.txt")
+	text := "1\n00:00:00,000 --> 00:00:00,400\nfile:" + beside + " http://127.0.0.1:9/x\n"
+	for name, content := range map[string]string{"secret.txt": secret, "s.srt": text, "font.ttf": "file:" + beside} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ffmpeg(t, dir, "-f lavfi -i testsrc2=s=64x64:d=0.4:r=25 -i s.srt -map 0 -map 1 -c:v libx264 -preset ultrafast -c:s srt "+
+		"-attach font.ttf -metadata:s:t:0 mimetype=font/ttf -metadata:s:t:0 filename=../../escape.ttf -metadata title=file:secret.txt in.mkv")
+	in, before := filepath.Join(dir, "in.mkv"), names(t, dir)
+	for _, container := range []string{"mp4", "mkv"} {
+		name := "out." + container
+		before[name] = true
+		mustConvert(t, in, filepath.Join(dir, name))
+		out, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(out, []byte(secret)) || !bytes.Contains(out, []byte("file:secret.txt")) {
+			t.Errorf("%s holds the planted file, or lacks the title", name)
+		}
+	}
+	for name := range names(t, dir) {
+		if !before[name] {
+			t.Errorf("left behind: %s", name)
+		}
+	}
+}
+
+func TestReadOnlyDirectoryIsRefusedBeforeAnyWork(t *testing.T) {
+	dir := t.TempDir()
+	ffmpeg(t, dir, "-f lavfi -i testsrc2=s=64x64:d=0.2:r=25 -c:v libx264 in.mp4")
+	closed := filepath.Join(dir, "closed")
+	if err := os.Mkdir(closed, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", closed, "tmpfs", syscall.MS_RDONLY, ""); err != nil {
+		t.Skipf("no read-only disk can be mounted here: %v", err)
+	}
+	defer func() {
+		if err := syscall.Unmount(closed, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	r := stereospot(t, "convert", filepath.Join(dir, "in.mp4"), "-o", filepath.Join(closed, "out.mp4"), "--work-dir", filepath.Join(dir, "work"))
+	if r.code != exitFailed || !strings.HasPrefix(r.err, "stereospot: can't write into "+closed) || strings.Contains(r.err, "measuring") {
+		t.Errorf("exit %d, %q", r.code, r.err)
+	}
+	checkNothingLeft(t, dir, "in.mp4", "closed")
 }
 
 func TestOutputThatCannotBeIsRefused(t *testing.T) {

@@ -220,7 +220,7 @@ func (s *Source) refuse() error {
 	case v.CodedWidth*v.CodedHeight > maxPixels:
 		return no("is too large: %d×%d, at most %d megapixels can be converted", v.CodedWidth, v.CodedHeight, maxPixels>>20)
 	case v.Codec == "" || v.PixelFormat == "":
-		return no("uses a codec that this FFmpeg can't decode (%s)", said(v.Codec, "unknown"))
+		return no("holds %s video of which no frame can be decoded: it is damaged, or this FFmpeg lacks the codec", said(v.Codec, "unknown"))
 	case v.TimeBase.Num <= 0 || v.TimeBase.Den <= 0:
 		return no("has no clock: its video has no time base")
 	}
