@@ -30,8 +30,9 @@ var mayImport = map[string][]string{
 	"cli": {"job", "config", "media", "clip", "inference", "pipeline", "platform", "platform/local", "preview",
 		"scene", "stereo", "stereo/yuv", "stereo/depth"},
 	"tools/bench":   {"job", "media", "clip", "pipeline", "scene", "stereo", "stereo/yuv", "stereo/depth"},
+	"web/hub":       {},
 	"web/auth":      {"job", "platform"},
-	"web":           {"job", "platform", "pipeline", "media", "preview", "web/auth"},
+	"web":           {"job", "platform", "pipeline", "media", "preview", "web/auth", "web/hub"},
 	"tools/quality": {"job", "scene", "stereo", "stereo/yuv", "stereo/depth"},
 }
 

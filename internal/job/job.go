@@ -26,6 +26,8 @@ type Job struct {
 	SourceSize int64 `json:"source_size,omitempty"`
 	// UploadID names the multipart upload under way; empty before it began and after the source is whole.
 	UploadID string `json:"upload_id,omitempty"`
+	// PartSize is the size of that upload's parts but the last, in bytes.
+	PartSize int64 `json:"part_size,omitempty"`
 	// Uploaded says that the source is whole.
 	Uploaded bool `json:"uploaded,omitempty"`
 	// StartedAt is when the person asked for the conversion; zero while the job waits for that (options may

@@ -65,6 +65,9 @@ func handle[I, O any](s *Server, op huma.Operation, h func(context.Context, *I) 
 		if err != nil {
 			return nil, s.problem(ctx, err)
 		}
+		if op.Method != http.MethodGet {
+			s.hub.Poke() // those who watch see it at once
+		}
 		return out, nil
 	})
 }

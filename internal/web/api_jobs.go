@@ -159,13 +159,15 @@ func (s *Server) jobViews(ctx context.Context, q platform.JobQuery) ([]Job, stri
 	}
 	views := make([]Job, 0, len(list))
 	for _, j := range list {
-		views = append(views, viewOf(j))
+		v, err := s.jobView(ctx, j)
+		if err != nil {
+			return nil, "", err
+		}
+		v.Segments = nil
+		views = append(views, v)
 	}
 	return views, next, nil
 }
-
-// jobView shows one job with its segments.
-func (s *Server) jobView(_ context.Context, j job.Job) (Job, error) { return viewOf(j), nil }
 
 // answer shows a job as it is now.
 func (s *Server) answer(ctx context.Context, id string) (*jobAnswer, error) {

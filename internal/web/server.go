@@ -13,6 +13,7 @@ import (
 
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/web/auth"
+	"github.com/stereospot/stereospot/internal/web/hub"
 )
 
 // Actions are what a person asks of a job. *pipeline.Pipeline is one. A refusal is a *pipeline.RefusedError, an unknown
@@ -38,6 +39,8 @@ type Config struct {
 	PublicURL string
 	// FreeBytes returns the room left for uploads; nil where it has no bound.
 	FreeBytes func() (int64, error)
+	// PollEvery is the time between looks at the jobs while somebody watches them; 0 is one second.
+	PollEvery time.Duration
 	// Scratch is a directory for the files of a preview under way.
 	Scratch string
 }
@@ -49,11 +52,12 @@ type Limits struct {
 	TitleBytes  int
 	BodyBytes   int64 // of a request that isn't an upload
 	HeaderBytes int   // for http.Server.MaxHeaderBytes
+	Viewers     int   // of event streams at a time
 }
 
 // DefaultLimits suit one machine.
 func DefaultLimits() Limits {
-	return Limits{UploadBytes: 2 << 40, WaitingJobs: 500, TitleBytes: 300, BodyBytes: 1 << 20, HeaderBytes: 16 << 10}
+	return Limits{UploadBytes: 2 << 40, WaitingJobs: 500, TitleBytes: 300, BodyBytes: 1 << 20, HeaderBytes: 16 << 10, Viewers: 5000}
 }
 
 // Server answers HTTP requests.
@@ -61,6 +65,9 @@ type Server struct {
 	Config
 	api     huma.API
 	handler http.Handler
+	hub     *hub.Hub
+	recent  *recentRate
+	plans   *planSizes
 }
 
 // New returns a Server. Only Platform, Actions and Log are required.
@@ -74,10 +81,13 @@ func New(_ context.Context, c Config) (*Server, error) {
 	if c.Limits == (Limits{}) {
 		c.Limits = DefaultLimits()
 	}
-	s := &Server{Config: c}
+	s := &Server{Config: c, recent: &recentRate{jobs: c.Platform.Jobs}, plans: newPlanSizes(c.Platform.Input)}
+	s.hub = s.newHub()
 	mux := http.NewServeMux()
 	s.api = s.newAPI(mux)
 	s.jobRoutes()
+	s.uploadRoutes()
+	s.eventRoutes()
 	if c.Objects != nil {
 		mux.Handle("/objects/", c.Objects)
 	}
@@ -85,6 +95,10 @@ func New(_ context.Context, c Config) (*Server, error) {
 	s.handler = s.identify(mux)
 	return s, nil
 }
+
+// Run does what isn't asked for by a request, until ctx ends: it feeds the event streams. Streams end with it, so
+// that http.Server.Shutdown needn't wait for their viewers.
+func (s *Server) Run(ctx context.Context) error { return s.hub.Run(ctx) }
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -10,11 +11,15 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/stereospot/stereospot/internal/pipeline"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/platform/local"
 	"github.com/stereospot/stereospot/internal/web"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // site is a running server on a fresh data directory.
 type site struct {
@@ -30,11 +35,9 @@ func newSite(t *testing.T, adjust ...func(*web.Config)) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	p := platform.Platform{
-		Jobs: store.Jobs(), Completions: store.Completions(), Leases: store.Leases(), Input: store.Input(), Output: store.Output(),
-	}
+	p := store.Platform()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	config := web.Config{Platform: p, Actions: &pipeline.Pipeline{Platform: p, Log: log, Now: time.Now}, Log: log, Version: "test"}
+	config := web.Config{Platform: p, Actions: &pipeline.Pipeline{Platform: p, Log: log, Now: time.Now}, Log: log, Version: "test", PollEvery: 20 * time.Millisecond}
 	for _, f := range adjust {
 		f(&config)
 	}
@@ -42,8 +45,17 @@ func newSite(t *testing.T, adjust ...func(*web.Config)) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{Server: httptest.NewServer(server), platform: p, t: t}
-	t.Cleanup(s.Close)
+	s := &site{Server: httptest.NewServer(server), platform: config.Platform, t: t}
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- server.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ran; err != nil {
+			t.Error(err)
+		}
+		s.Close()
+	})
 	return s
 }
 
