@@ -31,6 +31,9 @@ type commands struct {
 	Probe   probeCommand   `cmd:"" help:"Show what a video holds, how it would be split, and what survives."`
 	Preview previewCommand `cmd:"" help:"Draw a sheet of one frame: picture, depth, anaglyph, disparity."`
 	Scene   sceneCommand   `cmd:"" help:"Render a short film of a made-up scene, to try things on."`
+	Submit  submitCommand  `cmd:"" help:"Send videos to a StereoSpot server, and fetch the results."`
+	Jobs    jobsCommand    `cmd:"" help:"List, watch, cancel, retry and remove a server's jobs."`
+	DLQ     dlqCommand     `cmd:"" name:"dlq" help:"For operators: messages that failed as often as they may."`
 	Version versionCommand `cmd:"" help:"Print the version of StereoSpot and of FFmpeg."`
 }
 

@@ -32,10 +32,8 @@ func (f stereoFlags) apply(o *job.Options) {
 	o.Depth.Model = f.Depth
 }
 
-type convertCommand struct {
-	Input  string `arg:"" help:"The 2D video." type:"path"`
-	Output string `short:"o" help:"The 3D video to write. Default: beside the input, with the suffix that players recognise." type:"path"`
-
+// optionFlags are the options of a job; convert and submit share them.
+type optionFlags struct {
 	Format string `help:"Arrangement of the views: ${enum}." enum:"full-sbs,half-sbs,full-tb,half-tb,cross-eyed,anaglyph,vr180,depth,rgbd" default:"full-sbs"`
 	stereoFlags
 	Codec     string `help:"Video codec: h264 or hevc. Default: hevc for 10-bit sources, else h264." enum:",h264,hevc" default:""`
@@ -47,13 +45,45 @@ type convertCommand struct {
 	Start    string `help:"Begin here, in seconds or hh:mm:ss.sss (for trying a minute)." placeholder:"TIME"`
 	Duration string `help:"Convert this much, in seconds or hh:mm:ss.sss." placeholder:"TIME"`
 
-	SegmentFrames int    `help:"Largest number of frames in one segment." default:"1440" placeholder:"N"`
-	Jobs          int    `help:"Segments converted at the same time. 0 = fit to this machine." default:"0" placeholder:"N"`
-	WorkDir       string `help:"Directory for work under way. Default: a hidden one beside the output, removed when done." type:"path"`
-	NoResume      bool   `help:"Start over instead of continuing an interrupted conversion."`
-	Yes           bool   `short:"y" help:"Overwrite the output if it exists."`
-	JSON          bool   `name:"json" help:"Print one JSON object per event (docs/convert.md has the schema)."`
-	Quiet         bool   `short:"q" help:"Print errors only."`
+	SegmentFrames int `help:"Largest number of frames in one segment." default:"1440" placeholder:"N"`
+}
+
+// options turns the flags into validated job options.
+func (f *optionFlags) options() (job.Options, error) {
+	o := job.DefaultOptions()
+	o.Format = job.Format(f.Format)
+	f.apply(&o)
+	o.Encode = job.EncodeOptions{
+		Codec: f.Codec, Encoder: f.Encoder, CRF: f.CRF, Preset: f.Preset, Container: job.Container(f.Container),
+	}
+	o.SegmentFrames = f.SegmentFrames
+	var err error
+	if o.Start, err = parseTime("--start", f.Start); err != nil {
+		return o, err
+	}
+	if o.Duration, err = parseTime("--duration", f.Duration); err != nil {
+		return o, err
+	}
+	if f.Duration != "" && o.Duration == 0 {
+		return o, usagef("--duration is 0: nothing to convert")
+	}
+	if err := o.Validate(); err != nil {
+		return o, usageError{err}
+	}
+	return o, nil
+}
+
+type convertCommand struct {
+	Input  string `arg:"" help:"The 2D video." type:"path"`
+	Output string `short:"o" help:"The 3D video to write. Default: beside the input, with the suffix that players recognise." type:"path"`
+
+	optionFlags
+	Jobs     int    `help:"Segments converted at the same time. 0 = fit to this machine." default:"0" placeholder:"N"`
+	WorkDir  string `help:"Directory for work under way. Default: a hidden one beside the output, removed when done." type:"path"`
+	NoResume bool   `help:"Start over instead of continuing an interrupted conversion."`
+	Yes      bool   `short:"y" help:"Overwrite the output if it exists."`
+	JSON     bool   `name:"json" help:"Print one JSON object per event (docs/convert.md has the schema)."`
+	Quiet    bool   `short:"q" help:"Print errors only."`
 }
 
 // Help implements kong's detailed help.
@@ -69,39 +99,22 @@ Interrupted by Ctrl-C, a crash or a power cut, the same command continues where 
 Exit codes: 0 done, 1 failed (one line says why), 2 wrong usage.`
 }
 
-// options turns the flags into validated job options.
-func (c *convertCommand) options() (job.Options, error) {
-	o := job.DefaultOptions()
-	o.Format = job.Format(c.Format)
-	c.apply(&o)
-	o.Encode = job.EncodeOptions{
-		Codec: c.Codec, Encoder: c.Encoder, CRF: c.CRF, Preset: c.Preset, Container: job.Container(c.Container),
-	}
-	o.SegmentFrames = c.SegmentFrames
-	var err error
-	if o.Start, err = parseTime("--start", c.Start); err != nil {
-		return o, err
-	}
-	if o.Duration, err = parseTime("--duration", c.Duration); err != nil {
-		return o, err
-	}
-	if c.Duration != "" && o.Duration == 0 {
-		return o, usagef("--duration is 0: nothing to convert")
-	}
+// check finds wrong uses that the grammar can't.
+func (c *convertCommand) check() error {
 	if c.Jobs < 0 || c.Jobs > 64 {
-		return o, usagef("--jobs is %d: use 0 to 64", c.Jobs)
+		return usagef("--jobs is %d: use 0 to 64", c.Jobs)
 	}
 	if c.JSON && c.Quiet {
-		return o, usagef("--json and --quiet exclude each other")
+		return usagef("--json and --quiet exclude each other")
 	}
-	if err := o.Validate(); err != nil {
-		return o, usageError{err}
-	}
-	return o, nil
+	return nil
 }
 
 // Run implements the command.
 func (c *convertCommand) Run(ctx context.Context, std streams) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	o, err := c.options()
 	if err != nil {
 		return err
@@ -151,17 +164,21 @@ func (c *convertCommand) paths(o job.Options) (input, output string, err error) 
 	}
 	output = c.Output
 	if output == "" {
-		base := strings.TrimSuffix(filepath.Base(input), filepath.Ext(input))
-		ext := ".mp4"
-		if o.Encode.Container == job.MKV {
-			ext = ".mkv"
-		}
-		output = filepath.Join(filepath.Dir(input), base+o.Format.Suffix(o.Stereo.Anaglyph)+ext)
+		output = filepath.Join(filepath.Dir(input), resultName(input, o))
 	}
 	if same(input, output) {
 		return "", "", fmt.Errorf("%s is the input: choose another output with -o", output)
 	}
 	return input, output, checkOutput(output, c.Yes)
+}
+
+// resultName returns the file name that a film's result gets by itself.
+func resultName(input string, o job.Options) string {
+	ext := ".mp4"
+	if o.Encode.Container == job.MKV {
+		ext = ".mkv"
+	}
+	return strings.TrimSuffix(filepath.Base(input), filepath.Ext(input)) + o.Format.Suffix(o.Stereo.Anaglyph) + ext
 }
 
 // containerOf lets the extension of -o decide where the person left the container open.

@@ -7,9 +7,18 @@ import (
 	"github.com/stereospot/stereospot/internal/pipeline"
 )
 
-// snapshot is where a conversion stands.
+// measure is what a snapshot counts.
+type measure int
+
+const (
+	inFrames measure = iota
+	inBytes          // transfers
+)
+
+// snapshot is where a conversion, or a transfer, stands. Frames are bytes where it counts those.
 type snapshot struct {
 	stage    pipeline.Stage
+	measure  measure
 	frames   int // converted so far, kept ones included
 	kept     int // of those, found from an earlier run
 	total    int // 0 until planned
@@ -25,16 +34,8 @@ type tally struct {
 	current snapshot
 	under   map[int]int // frames of each segment under way
 	done    int         // frames of finished segments
-	recent  []mark      // converted frames over the last rateWindow, oldest first
+	speed   speed       // of frames converted in this run
 }
-
-type mark struct {
-	at     time.Time
-	frames int // converted in this run
-}
-
-// rateWindow is how far back the speed looks: long enough to be steady, short enough to follow a change.
-const rateWindow = 15 * time.Second
 
 func newTally(now func() time.Time) *tally { return &tally{now: now, under: map[int]int{}} }
 
@@ -46,7 +47,7 @@ func (t *tally) add(e pipeline.Event) snapshot {
 		t.current.total, t.current.segments = e.Plan.Frames(), len(e.Plan.Segments)
 	}
 	if e.Stage == pipeline.Splitting && e.Plan != nil { // also when everything starts again
-		t.done, t.current.kept, t.recent = 0, 0, nil
+		t.done, t.current.kept, t.speed = 0, 0, speed{}
 		clear(t.under)
 	}
 	t.current.stage = e.Stage
@@ -75,16 +76,39 @@ func (t *tally) count(e pipeline.Event) {
 
 // rate derives speed and time left from the frames converted in this run.
 func (t *tally) rate() {
-	now, made := t.now(), t.current.frames-t.current.kept
-	t.recent = append(t.recent, mark{now, made})
-	for len(t.recent) > 2 && now.Sub(t.recent[1].at) >= rateWindow {
-		t.recent = t.recent[1:]
+	if fps, known := t.speed.at(t.now(), t.current.frames-t.current.kept); known {
+		t.current.fps = fps
+		t.current.left = timeLeft(t.current.total-t.current.frames, fps)
 	}
-	first := t.recent[0]
+}
+
+func timeLeft(amount int, perSecond float64) time.Duration {
+	return time.Duration(float64(amount) / perSecond * float64(time.Second))
+}
+
+// speed measures how fast an amount grows. The zero value is ready.
+type speed struct {
+	recent []mark // over the last rateWindow, oldest first
+}
+
+type mark struct {
+	at     time.Time
+	amount int
+}
+
+// rateWindow is how far back the speed looks: long enough to be steady, short enough to follow a change.
+const rateWindow = 15 * time.Second
+
+// at takes the amount reached now and returns the growth per second, once it can be told.
+func (s *speed) at(now time.Time, amount int) (perSecond float64, known bool) {
+	s.recent = append(s.recent, mark{now, amount})
+	for len(s.recent) > 2 && now.Sub(s.recent[1].at) >= rateWindow {
+		s.recent = s.recent[1:]
+	}
+	first := s.recent[0]
 	span := now.Sub(first.at).Seconds()
-	if span < 0.5 || made <= first.frames {
-		return
+	if span < 0.5 || amount <= first.amount {
+		return 0, false
 	}
-	t.current.fps = float64(made-first.frames) / span
-	t.current.left = time.Duration(float64(t.current.total-t.current.frames) / t.current.fps * float64(time.Second))
+	return float64(amount-first.amount) / span, true
 }

@@ -22,6 +22,8 @@ type view interface {
 	progress(s snapshot)
 	interval() time.Duration
 	warning(text string)
+	// submitted is called when a server has taken a film.
+	submitted(title, id, page string)
 	// close ends live drawing; nothing but done follows.
 	close()
 	done(r published, took time.Duration)
@@ -39,20 +41,21 @@ type reporter struct {
 	said  map[string]bool
 }
 
-// newReporter chooses the view for the process's streams.
 func newReporter(std streams, asJSON, quiet bool) *reporter {
-	r := &reporter{tally: newTally(time.Now), said: map[string]bool{}}
+	return &reporter{tally: newTally(time.Now), said: map[string]bool{}, view: newView(std, asJSON, quiet)}
+}
+
+// newView chooses the view for the process's streams.
+func newView(std streams, asJSON, quiet bool) view {
 	switch {
 	case asJSON:
-		r.view = &jsonView{out: json.NewEncoder(std.out)}
+		return &jsonView{out: json.NewEncoder(std.out)}
 	case quiet:
-		r.view = quietView{std.err}
+		return quietView{std.err}
 	case isTerminal(std.err):
-		r.view = newBarView(std)
-	default:
-		r.view = &lineView{out: std.out, log: std.err}
+		return newBarView(std)
 	}
-	return r
+	return &lineView{out: std.out, log: std.err}
 }
 
 func isTerminal(w io.Writer) bool {
@@ -99,6 +102,7 @@ func (quietView) plan(*media.Plan)              {}
 func (quietView) progress(snapshot)             {}
 func (quietView) interval() time.Duration       { return time.Hour }
 func (v quietView) warning(text string)         { fmt.Fprintln(v.log, "warning:", text) }
+func (quietView) submitted(_, _, _ string)      {}
 func (quietView) failed(string)                 {}
 func (quietView) close()                        {}
 func (quietView) done(published, time.Duration) {}
@@ -110,8 +114,11 @@ func (v *lineView) plan(p *media.Plan)      { fmt.Fprintln(v.log, describePlan(p
 func (v *lineView) interval() time.Duration { return 5 * time.Second }
 func (v *lineView) warning(text string)     { fmt.Fprintln(v.log, "warning:", text) }
 func (v *lineView) failed(string)           {}
-func (v *lineView) close()                  {}
-func (v *lineView) progress(s snapshot)     { fmt.Fprintln(v.log, describe(s)) }
+func (v *lineView) submitted(title, id, page string) {
+	fmt.Fprintln(v.out, describeSubmitted(title, id, page))
+}
+func (v *lineView) close()              {}
+func (v *lineView) progress(s snapshot) { fmt.Fprintln(v.log, describe(s)) }
 func (v *lineView) done(r published, took time.Duration) {
 	fmt.Fprintln(v.out, describeResult(r, took))
 }
@@ -127,10 +134,22 @@ func describePlan(p *media.Plan) string {
 
 // describe writes a snapshot as one line.
 func describe(s snapshot) string {
-	if s.stage != pipeline.Converting {
+	if s.stage != pipeline.Converting && s.measure == inFrames {
 		return string(s.stage)
 	}
-	text := fmt.Sprintf("%s  %d/%d frames", s.stage, s.frames, s.total)
+	return string(s.stage) + "  " + amounts(s)
+}
+
+// amounts writes what a snapshot counts, how fast, and how long it will take.
+func amounts(s snapshot) string {
+	if s.measure == inBytes {
+		text := fmt.Sprintf("%.1f/%.1f MB", float64(s.frames)/1e6, float64(s.total)/1e6)
+		if s.fps > 0 {
+			text += fmt.Sprintf("  %.1f MB/s  %s left", s.fps/1e6, clock(s.left))
+		}
+		return text
+	}
+	text := fmt.Sprintf("%d/%d frames", s.frames, s.total)
 	if s.kept > 0 {
 		text += fmt.Sprintf(" (%d kept)", s.kept)
 	}
@@ -138,6 +157,10 @@ func describe(s snapshot) string {
 		text += fmt.Sprintf("  %.1f fps  %s left", s.fps, clock(s.left))
 	}
 	return text
+}
+
+func describeSubmitted(title, id, page string) string {
+	return fmt.Sprintf("%s: job %s, at %s", title, id, page)
 }
 
 func describeResult(r published, took time.Duration) string {

@@ -44,11 +44,7 @@ func (v *barView) tail() string {
 	if s.total == 0 {
 		return ""
 	}
-	text := fmt.Sprintf(" %d/%d", s.frames, s.total)
-	if s.fps > 0 {
-		text += fmt.Sprintf("  %.1f fps  %s left", s.fps, clock(s.left))
-	}
-	return text
+	return " " + amounts(s)
 }
 
 func (v *barView) plan(p *media.Plan) { v.say(describePlan(p)) }
@@ -65,6 +61,8 @@ func (v *barView) progress(s snapshot) {
 }
 
 func (v *barView) warning(text string) { v.say("warning: " + text) }
+
+func (v *barView) submitted(title, id, page string) { v.say(describeSubmitted(title, id, page)) }
 
 // say writes a line above the bar.
 func (v *barView) say(line string) { _, _ = fmt.Fprintln(v.bars, line) }

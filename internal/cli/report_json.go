@@ -11,11 +11,14 @@ import (
 
 // jsonEvent is one line of --json. docs/convert.md describes it; a test holds the two together.
 type jsonEvent struct {
-	Event    string     `json:"event"` // plan, progress, warning, done, error
+	Event    string     `json:"event"` // plan, submitted, progress, warning, done, error
 	Stage    string     `json:"stage,omitempty"`
 	Frames   *int       `json:"frames,omitempty"`
 	Total    int        `json:"total,omitempty"`
 	Kept     int        `json:"kept,omitempty"`
+	Bytes    *int       `json:"bytes,omitempty"` // of a transfer
+	Size     int        `json:"total_bytes,omitempty"`
+	Rate     float64    `json:"bytes_per_second,omitempty"`
 	Segments int        `json:"segments,omitempty"`
 	FPS      float64    `json:"fps,omitempty"`
 	Left     float64    `json:"left_seconds,omitempty"`
@@ -24,6 +27,9 @@ type jsonEvent struct {
 	Lossless string     `json:"lossless,omitempty"`
 	Text     string     `json:"text,omitempty"`
 	Output   string     `json:"output,omitempty"`
+	Job      string     `json:"job,omitempty"`
+	Title    string     `json:"title,omitempty"`
+	Page     string     `json:"page,omitempty"`
 	Format   job.Format `json:"format,omitempty"`
 	Seconds  float64    `json:"seconds,omitempty"`
 }
@@ -44,6 +50,12 @@ func (v *jsonView) plan(p *media.Plan) {
 func (v *jsonView) interval() time.Duration { return time.Second }
 
 func (v *jsonView) progress(s snapshot) {
+	if s.measure == inBytes {
+		v.emit(jsonEvent{
+			Event: "progress", Stage: string(s.stage), Bytes: &s.frames, Size: s.total, Rate: tenth(s.fps), Left: tenth(s.left.Seconds()),
+		})
+		return
+	}
 	v.emit(jsonEvent{
 		Event: "progress", Stage: string(s.stage), Frames: &s.frames, Total: s.total, Kept: s.kept,
 		FPS: tenth(s.fps), Left: tenth(s.left.Seconds()),
@@ -52,10 +64,13 @@ func (v *jsonView) progress(s snapshot) {
 
 func (v *jsonView) warning(text string) { v.emit(jsonEvent{Event: "warning", Text: text}) }
 func (v *jsonView) close()              {}
+func (v *jsonView) submitted(title, id, page string) {
+	v.emit(jsonEvent{Event: "submitted", Job: id, Title: title, Page: page})
+}
 
 func (v *jsonView) done(r published, took time.Duration) {
 	v.emit(jsonEvent{
-		Event: "done", Output: r.path, Frames: &r.job.TotalFrames, Segments: r.job.TotalSegments,
+		Event: "done", Job: r.remote, Output: r.path, Frames: &r.job.TotalFrames, Segments: r.job.TotalSegments,
 		Format: r.job.Options.Format, Seconds: tenth(took.Seconds()),
 	})
 }

@@ -174,8 +174,9 @@ func (w *work) scratch() string { return filepath.Join(w.dir, "scratch") }
 
 // published is a finished conversion.
 type published struct {
-	path string
-	job  job.Job
+	path   string
+	job    job.Job
+	remote string // the job's id, where a server did it
 }
 
 func (w *work) pipeline() *pipeline.Pipeline {
