@@ -41,6 +41,9 @@ type PutOptions struct {
 	Metadata    map[string]string // lower-case keys, ASCII values
 	Tags        map[string]string // such as stereospot:expire=segment
 	IfAbsent    bool              // fail with ErrExists when the key holds an object already
+	// PartSize is what an upload's parts but the last will have, in bytes, if that is known: a store may lay the
+	// parts out by it. Parts of other sizes are taken all the same.
+	PartSize int64
 }
 
 // Objects is one bucket. An object appears whole or not at all, also after a crash; a reader sees
@@ -71,6 +74,7 @@ type Part struct {
 const (
 	MaxParts    = 10_000
 	MinPartSize = 5 << 20 // bytes; the last part may be smaller
+	MaxPartSize = 5 << 30 // bytes
 )
 
 // Uploads writes one bucket's objects in parts, each sent by whoever holds its signed URL, in any order and as
@@ -84,8 +88,9 @@ type Uploads interface {
 	SignPart(ctx context.Context, key, id string, number int, expires time.Duration) (string, error)
 	// Parts returns the parts that have arrived whole, by number. ErrNotFound.
 	Parts(ctx context.Context, key, id string) ([]Part, error)
-	// Complete joins the named parts and publishes the object. ErrCondition when a part is missing, too small or
-	// has another ETag. Called again after it succeeded it returns the object or ErrNotFound.
+	// Complete joins the named parts in order of number and publishes the object. ErrCondition when one didn't
+	// arrive, is too small, is named twice or has another ETag (quotes around it don't matter); the upload goes on.
+	// Called again after it succeeded it returns the object or ErrNotFound.
 	Complete(ctx context.Context, key, id string, parts []Part) (Object, error)
 	// Abort drops the upload and its parts; an unknown one is no error.
 	Abort(ctx context.Context, key, id string) error

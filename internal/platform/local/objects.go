@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
@@ -56,13 +57,14 @@ func checkKey(key string) error {
 
 func (b *Bucket) root() string { return filepath.Join(b.s.dir, b.name) }
 
-// newFile returns a fresh name for the content of key, below the bucket's directory: a readable one, with a
-// random part that keeps every version apart.
-func newFile(key string) string {
+// newFile returns a fresh name for the content of key, below the bucket's directory, and makes its folder. The name
+// is a readable one, with a random part that keeps every version apart.
+func (b *Bucket) newFile(key string) (string, error) {
 	var version [6]byte
 	_, _ = rand.Read(version[:]) // never fails (crypto/rand)
 	ext := filepath.Ext(key)
-	return strings.TrimSuffix(key, ext) + "~" + hex.EncodeToString(version[:]) + ext
+	file := strings.TrimSuffix(key, ext) + "~" + hex.EncodeToString(version[:]) + ext
+	return file, full(os.MkdirAll(filepath.Join(b.root(), filepath.Dir(file)), 0o755))
 }
 
 // record is a row of the objects table.
@@ -70,19 +72,26 @@ type record struct {
 	platform.Object
 	file   string
 	linked bool
+	typ    string // MIME type, may be empty
 }
 
-const recordColumns = "key, file, linked, size, modified, metadata"
+const recordColumns = "key, file, linked, size, modified, type, metadata"
 
 func scanRecord(scan func(...any) error) (record, error) {
 	var r record
 	var modified int64
 	var metadata string
-	if err := scan(&r.Key, &r.file, &r.linked, &r.Size, &modified, &metadata); err != nil {
+	if err := scan(&r.Key, &r.file, &r.linked, &r.Size, &modified, &r.typ, &metadata); err != nil {
 		return r, err
 	}
-	r.Modified, r.ETag = time.Unix(0, modified), r.file
+	r.Modified, r.ETag = time.Unix(0, modified), etagOf(r.file)
 	return r, json.Unmarshal([]byte(metadata), &r.Metadata)
+}
+
+// etagOf names a version's content: every version is a file of its own.
+func etagOf(file string) string {
+	h := sha256.Sum256([]byte(file))
+	return hex.EncodeToString(h[:16])
 }
 
 func (b *Bucket) find(ctx context.Context, from rowReader, key string) (record, error) {
@@ -120,24 +129,30 @@ func (b *Bucket) Path(ctx context.Context, key string) (string, error) {
 
 // Get implements platform.Objects.
 func (b *Bucket) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, platform.Object, error) {
+	f, r, err := b.open(ctx, key)
+	if err != nil {
+		return nil, r.Object, err
+	}
+	body, err := section(f, r.Size, offset, length)
+	if err != nil {
+		return nil, r.Object, errors.Join(err, f.Close())
+	}
+	return body, r.Object, nil
+}
+
+// open opens the content of what key holds now.
+func (b *Bucket) open(ctx context.Context, key string) (*os.File, record, error) {
 	const attempts = 5 // the file may be replaced between reading the row and opening it
 	for attempt := 1; ; attempt++ {
 		r, err := b.find(ctx, b.s.db, key)
 		if err != nil {
-			return nil, r.Object, err
+			return nil, r, err
 		}
 		f, err := os.Open(b.pathOf(r))
 		if errors.Is(err, fs.ErrNotExist) && attempt < attempts {
 			continue
 		}
-		if err != nil {
-			return nil, r.Object, err
-		}
-		body, err := section(f, r.Size, offset, length)
-		if err != nil {
-			return nil, r.Object, errors.Join(err, f.Close())
-		}
-		return body, r.Object, nil
+		return f, r, err
 	}
 }
 
@@ -160,16 +175,15 @@ func (b *Bucket) Put(ctx context.Context, key string, r io.Reader, opts platform
 	if err := checkKey(key); err != nil {
 		return platform.Object{}, err
 	}
-	file := newFile(key)
-	path := filepath.Join(b.root(), file)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return platform.Object{}, err
-	}
-	size, err := writeFile(ctx, path, r)
+	file, err := b.newFile(key)
 	if err != nil {
 		return platform.Object{}, err
 	}
-	return b.publish(ctx, key, record{file: file, Object: platform.Object{Size: size}}, opts)
+	size, err := writeFile(ctx, filepath.Join(b.root(), file), r)
+	if err != nil {
+		return platform.Object{}, err
+	}
+	return b.publishOrDrop(ctx, key, record{file: file, Object: platform.Object{Size: size}}, opts)
 }
 
 // writeFile writes r to a new file and makes sure that it is on the disk; after an error there is none.
@@ -214,16 +228,15 @@ func (b *Bucket) PutFile(ctx context.Context, key, path string, opts platform.Pu
 	if err := checkKey(key); err != nil {
 		return platform.Object{}, err
 	}
-	file := newFile(key)
-	target := filepath.Join(b.root(), file)
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-		return platform.Object{}, err
-	}
-	size, err := moveFile(ctx, path, target)
+	file, err := b.newFile(key)
 	if err != nil {
 		return platform.Object{}, err
 	}
-	return b.publish(ctx, key, record{file: file, Object: platform.Object{Size: size}}, opts)
+	size, err := moveFile(ctx, path, filepath.Join(b.root(), file))
+	if err != nil {
+		return platform.Object{}, full(err)
+	}
+	return b.publishOrDrop(ctx, key, record{file: file, Object: platform.Object{Size: size}}, opts)
 }
 
 // moveFile makes path durable and renames it to target, by copying where they are on different file systems.
@@ -237,7 +250,8 @@ func moveFile(ctx context.Context, path, target string) (size int64, err error) 
 	if err != nil {
 		return 0, err
 	}
-	if err := f.Sync(); err != nil {
+	now := time.Now() // young for Sweep until its row is written
+	if err := errors.Join(os.Chtimes(path, now, now), f.Sync()); err != nil {
 		return 0, err
 	}
 	if os.Rename(path, target) == nil {
@@ -261,12 +275,32 @@ func (b *Bucket) Link(ctx context.Context, key, path string) error {
 	if path, err = filepath.Abs(path); err != nil {
 		return err
 	}
-	_, err = b.publish(ctx, key, record{file: path, linked: true, Object: platform.Object{Size: info.Size()}}, platform.PutOptions{})
+	_, err = b.publish(ctx, key, record{file: path, linked: true, Object: platform.Object{Size: info.Size()}}, platform.PutOptions{}, nil)
 	return err
 }
 
-// publish makes r the object of key, and removes what was there.
-func (b *Bucket) publish(ctx context.Context, key string, r record, opts platform.PutOptions) (platform.Object, error) {
+// publishOrDrop publishes r, and removes its file where that failed.
+func (b *Bucket) publishOrDrop(ctx context.Context, key string, r record, opts platform.PutOptions) (platform.Object, error) {
+	o, err := b.publish(ctx, key, r, opts, nil)
+	if err != nil {
+		return platform.Object{}, errors.Join(err, b.withdraw(context.WithoutCancel(ctx), key, r))
+	}
+	return o, nil
+}
+
+// withdraw removes the file of a version that wasn't published. In doubt (a commit may fail after it was written)
+// it stays, and Sweep decides.
+func (b *Bucket) withdraw(ctx context.Context, key string, r record) error {
+	now, err := b.find(ctx, b.s.db, key)
+	if err != nil && !errors.Is(err, platform.ErrNotFound) || now.file == r.file {
+		return nil
+	}
+	return b.discard(r)
+}
+
+// publish makes r the object of key, sends its events, and removes what was there. The transaction that does it
+// begins with first, if there is one.
+func (b *Bucket) publish(ctx context.Context, key string, r record, opts platform.PutOptions, first func(*sql.Tx) error) (platform.Object, error) {
 	metadata, err := encodeMap(opts.Metadata)
 	if err != nil {
 		return platform.Object{}, err
@@ -275,15 +309,16 @@ func (b *Bucket) publish(ctx context.Context, key string, r record, opts platfor
 	if err != nil {
 		return platform.Object{}, err
 	}
-	r.Key, r.ETag, r.Modified, r.Metadata = key, r.file, b.s.now(), opts.Metadata
+	r.Key, r.ETag, r.Modified, r.Metadata = key, etagOf(r.file), b.s.now(), opts.Metadata
 	var old record
 	var told []platform.QueueName
 	err = b.s.writeDurably(ctx, func(tx *sql.Tx) error {
-		old, err = b.find(ctx, tx, key)
-		if err == nil && opts.IfAbsent {
-			return fmt.Errorf("%s: %w", key, platform.ErrExists)
+		if first != nil {
+			if err := first(tx); err != nil {
+				return err
+			}
 		}
-		if err != nil && !errors.Is(err, platform.ErrNotFound) {
+		if old, err = b.replaceable(ctx, tx, key, opts.IfAbsent); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO objects (bucket, key, file, linked, size, modified, type, metadata, tags)
@@ -296,10 +331,22 @@ func (b *Bucket) publish(ctx context.Context, key string, r record, opts platfor
 		return err
 	})
 	if err != nil {
-		return platform.Object{}, errors.Join(err, b.discard(r))
+		return platform.Object{}, err
 	}
 	b.s.bells.ring(told...)
 	return r.Object, b.discard(old)
+}
+
+// replaceable returns the version that a new one would replace, an empty one if there is none. ErrExists.
+func (b *Bucket) replaceable(ctx context.Context, tx *sql.Tx, key string, ifAbsent bool) (record, error) {
+	old, err := b.find(ctx, tx, key)
+	if errors.Is(err, platform.ErrNotFound) {
+		return record{}, nil
+	}
+	if err == nil && ifAbsent {
+		return record{}, fmt.Errorf("%s: %w", key, platform.ErrExists)
+	}
+	return old, err
 }
 
 func encodeMap(m map[string]string) (string, error) {

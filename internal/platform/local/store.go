@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/stereospot/stereospot/internal/platform"
 )
 
@@ -129,6 +131,24 @@ CREATE TABLE notices (
 	due      INTEGER NOT NULL,          -- of the next attempt, epoch nanoseconds
 	attempts INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+`, `
+CREATE TABLE uploads (
+	id        TEXT PRIMARY KEY,
+	bucket    TEXT NOT NULL,
+	key       TEXT NOT NULL,
+	file      TEXT NOT NULL,    -- path below the bucket's directory; becomes the object's
+	part_size INTEGER NOT NULL, -- the parts' distance in the file, bytes; 0 while unknown
+	touched   INTEGER NOT NULL, -- when something arrived last, epoch nanoseconds
+	options   TEXT NOT NULL     -- platform.PutOptions as JSON
+) STRICT;
+CREATE TABLE parts (
+	upload_id TEXT NOT NULL REFERENCES uploads ON DELETE CASCADE,
+	number    INTEGER NOT NULL,
+	size      INTEGER NOT NULL, -- bytes
+	etag      TEXT NOT NULL,    -- SHA-256, hexadecimal
+	file      TEXT NOT NULL,    -- path below the bucket's directory; empty: at its place in the upload's file
+	PRIMARY KEY (upload_id, number)
+) STRICT, WITHOUT ROWID;
 `}
 
 func (s *Store) migrate(ctx context.Context) error {
@@ -188,7 +208,16 @@ func (s *Store) Platform() platform.Platform {
 	return platform.Platform{
 		Jobs: s.Jobs(), Completions: s.Completions(), Leases: s.Leases(), Progress: progress{s},
 		Tokens: tokens{s}, Secrets: secrets{s}, Outbox: outbox{s},
-		Input: s.Input(), Output: s.Output(),
+		Input: s.Input(), Output: s.Output(), Uploads: uploads{s.Input()}, Links: links{s.Output()},
 		Queues: s.Queues(), DeadLetters: s.DeadLetters(),
 	}
+}
+
+// Free returns how many bytes may still be written below the data directory.
+func (s *Store) Free() (int64, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(s.dir, &fs); err != nil {
+		return 0, err
+	}
+	return int64(fs.Bavail) * fs.Frsize, nil
 }

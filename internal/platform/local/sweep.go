@@ -9,31 +9,47 @@ import (
 	"time"
 )
 
-// Sweep removes files that no object names: what a crash left between writing a file and its row. Younger
-// files than minAge stay, for they may belong to a write under way. It returns how many it removed.
+// Sweep removes files that no object and no upload names: what a crash left between writing a file and its row.
+// Younger files than minAge stay, for they may belong to a write under way. It returns how many it removed.
 func (s *Store) Sweep(ctx context.Context, minAge time.Duration) (int, error) {
 	removed := 0
 	for _, b := range []*Bucket{s.Input(), s.Output()} {
-		named, err := b.files(ctx)
+		old, err := b.oldFiles(minAge)
 		if err != nil {
 			return removed, err
 		}
-		err = filepath.WalkDir(b.root(), func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.Type().IsRegular() || named[path] {
-				return err
-			}
-			info, err := d.Info()
-			if err != nil || s.now().Sub(info.ModTime()) < minAge {
-				return ignoreAbsent(err)
-			}
-			removed++
-			return ignoreAbsent(os.Remove(path))
-		})
+		named, err := b.files(ctx) // after the look, so that what was published meanwhile is in it
 		if err != nil {
 			return removed, err
+		}
+		for _, path := range old {
+			if named[path] {
+				continue
+			}
+			if err := ignoreAbsent(os.Remove(path)); err != nil {
+				return removed, err
+			}
+			removed++
 		}
 	}
 	return removed, nil
+}
+
+// oldFiles returns the bucket's files that nobody has written to for minAge. Writers make new files, and PutFile
+// renews the time of the one that it takes, so an old file without a row is nobody's.
+func (b *Bucket) oldFiles(minAge time.Duration) ([]string, error) {
+	var old []string
+	err := filepath.WalkDir(b.root(), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return ignoreAbsent(err)
+		}
+		info, err := d.Info()
+		if err == nil && b.s.now().Sub(info.ModTime()) >= minAge {
+			old = append(old, path)
+		}
+		return ignoreAbsent(err)
+	})
+	return old, err
 }
 
 func ignoreAbsent(err error) error {
@@ -43,20 +59,48 @@ func ignoreAbsent(err error) error {
 	return err
 }
 
-// files returns the paths that the bucket's objects name.
+// files returns the paths that the bucket's objects and uploads name.
 func (b *Bucket) files(ctx context.Context) (map[string]bool, error) {
-	rows, err := b.s.db.QueryContext(ctx, "SELECT "+recordColumns+" FROM objects WHERE bucket = ?", b.name)
+	rows, err := b.s.db.QueryContext(ctx, `SELECT file FROM objects WHERE bucket = ?1 AND linked = 0
+		UNION ALL SELECT file FROM uploads WHERE bucket = ?1
+		UNION ALL SELECT parts.file FROM parts JOIN uploads ON uploads.id = parts.upload_id WHERE bucket = ?1`, b.name)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	named := map[string]bool{}
 	for rows.Next() {
-		r, err := scanRecord(rows.Scan)
-		if err != nil {
+		var file string
+		if err := rows.Scan(&file); err != nil {
 			return nil, err
 		}
-		named[b.pathOf(r)] = true
+		named[filepath.Join(b.root(), file)] = true
 	}
 	return named, rows.Err()
+}
+
+// Abandon aborts the uploads that nothing has arrived for since idle ago, and returns how many.
+func (s *Store) Abandon(ctx context.Context, idle time.Duration) (int, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT bucket, key, id FROM uploads WHERE touched < ?", s.now().Add(-idle).UnixNano())
+	if err != nil {
+		return 0, err
+	}
+	type name struct{ bucket, key, id string }
+	var list []name
+	for rows.Next() {
+		var n name
+		if err := rows.Scan(&n.bucket, &n.key, &n.id); err != nil {
+			return 0, errors.Join(err, rows.Close())
+		}
+		list = append(list, n)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return 0, err
+	}
+	for i, n := range list {
+		if err := (uploads{&Bucket{s: s, name: n.bucket}}).Abort(ctx, n.key, n.id); err != nil {
+			return i, err
+		}
+	}
+	return len(list), nil
 }
