@@ -33,6 +33,12 @@ type Job struct {
 	// StartedAt is when the person asked for the conversion; zero while the job waits for that (options may
 	// still change, previews may be looked at). Chunking needs both Uploaded and StartedAt.
 	StartedAt time.Time `json:"started_at,omitzero"`
+	// Resent counts how often, since its last progress, the job's messages were sent again because they seemed
+	// lost; ResentAt is when that was done last.
+	Resent   int       `json:"resent,omitempty"`
+	ResentAt time.Time `json:"resent_at,omitzero"`
+	// Expired lists what was removed because it had been kept for as long as the settings say.
+	Expired []Kept `json:"expired,omitempty"`
 	// Webhook is told when the job reaches a terminal status; an http(s) URL, or empty.
 	Webhook     string    `json:"webhook,omitempty"`
 	CreatedAt   time.Time `json:"created_at"`
@@ -41,3 +47,12 @@ type Job struct {
 	// Version counts writes; stores use it for conditional updates.
 	Version int64 `json:"version"`
 }
+
+// Kept names what a job leaves behind, as far as settings say how long it is kept.
+type Kept string
+
+// The values of Kept. Results have none: a job whose result is no longer kept is removed as a whole.
+const (
+	KeptSource   Kept = "source"
+	KeptSegments Kept = "segments" // segment files and converted segments
+)

@@ -223,7 +223,7 @@ func (p *process) watch(ctx context.Context) {
 			}
 			read, written := ioCounters(p.cmd.Process.Pid)
 			if w.stalled(now, read, written+p.moved.Load(), p.stall, p.barren) {
-				p.kill(&Error{Reason: fmt.Sprintf("%s: FFmpeg made no progress for %v and was stopped", p.about, p.stall)})
+				p.kill(&Error{Reason: fmt.Sprintf("%s: FFmpeg made no progress for %v and was stopped", p.about, p.stall), Transient: true})
 				return
 			}
 		}

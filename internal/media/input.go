@@ -2,11 +2,14 @@ package media
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // readableFormats are the demuxers that FFmpeg may use on what people bring: containers that hold their
@@ -67,6 +70,9 @@ func checkVersion(banner string) error {
 	return &Error{Reason: fmt.Sprintf("FFmpeg %d.%d is too old: %s", major, minor, installHint)}
 }
 
+// How many of explanations, from the first, speak of the disk, and how many of the machine in general.
+const diskExplanations, machineExplanations = 2, 4
+
 // explanations map what FFmpeg says to what a person needs to know; %s is the file's name. The
 // first that matches counts, so causes stand before consequences.
 var explanations = []struct{ said, reason string }{
@@ -91,21 +97,31 @@ var explanations = []struct{ said, reason string }{
 // explain turns a failed run's messages into one line for people. The messages stay in the cause, for the log.
 func explain(about, messages string, exit error) error {
 	cause := fmt.Errorf("%w: %s", exit, strings.TrimSpace(messages))
-	for _, e := range explanations {
-		if strings.Contains(messages, e.said) {
-			return &Error{Reason: fill(e.reason, about), Err: cause}
+	for i, e := range explanations {
+		if !strings.Contains(messages, e.said) {
+			continue
 		}
+		if i < diskExplanations {
+			cause = fmt.Errorf("%w: %w", syscall.ENOSPC, cause)
+		}
+		return &Error{Reason: fill(e.reason, about), Err: cause, Transient: i < machineExplanations}
 	}
-	return &Error{Reason: fmt.Sprintf("%s: FFmpeg failed: %s", about, lastLine(messages, exit)), Err: cause}
+	return &Error{Reason: fmt.Sprintf("%s: FFmpeg failed: %s", about, lastLine(messages, exit)), Err: cause, Transient: wasKilled(exit)}
+}
+
+// wasKilled reports whether a signal ended the process: the kernel's when memory ran out, or a person's.
+func wasKilled(exit error) bool {
+	e := new(exec.ExitError)
+	return errors.As(exit, &e) && e.ExitCode() == -1
 }
 
 func fill(reason, about string) string { return strings.ReplaceAll(reason, "%s", about) }
 
 // diskError tells a full disk apart from other failures to write.
 func diskError(err error) error {
-	for _, e := range explanations[:2] {
+	for _, e := range explanations[:diskExplanations] {
 		if strings.Contains(strings.ToLower(err.Error()), strings.ToLower(e.said)) {
-			return &Error{Reason: e.reason, Err: err}
+			return &Error{Reason: e.reason, Err: fmt.Errorf("%w: %w", syscall.ENOSPC, err), Transient: true}
 		}
 	}
 	return err

@@ -170,6 +170,9 @@ const (
 type Error struct {
 	Reason string // such as "film.mkv ends too early: the container promises more than the file holds"
 	Err    error  // the cause, for the log; may be nil
+	// Transient says that the machine was in trouble rather than the file: trying again may help. Where the disk
+	// was full, syscall.ENOSPC is in the chain.
+	Transient bool
 }
 
 func (e *Error) Error() string { return e.Reason }

@@ -106,7 +106,7 @@ func (p *Pipeline) Retry(ctx context.Context, id string) error {
 	if err := p.Progress.Clear(ctx, id); err != nil {
 		return err
 	}
-	j, err = p.act(ctx, id, "retried", job.Created, func(j *job.Job) { j.Reason = "" })
+	j, err = p.act(ctx, id, "retried", job.Created, func(j *job.Job) { j.Reason, j.Expired, j.Resent = "", nil, 0 })
 	if errors.Is(err, errSame) {
 		return &RefusedError{Action: "retried", Status: job.Created}
 	}

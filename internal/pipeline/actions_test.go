@@ -55,10 +55,11 @@ func TestActionsAreRefusedWhereTheStatusForbidsThem(t *testing.T) {
 
 func TestStartAsksForChunkingOfASourceThatIsThere(t *testing.T) {
 	b := newBench(t)
+	uploaded := b.queued(t, platform.ChunkingQueue)
 	b.must(t, b.Start(t.Context(), b.job))
 	at := b.row(t).StartedAt
-	if at.IsZero() || b.sent[platform.ChunkingQueue].count() != 1 {
-		t.Fatalf("started at %v, %d messages", at, b.sent[platform.ChunkingQueue].count())
+	if n := b.queued(t, platform.ChunkingQueue); at.IsZero() || n != uploaded+1 {
+		t.Fatalf("started at %v, %d messages", at, n)
 	}
 	b.must(t, b.Start(t.Context(), b.job))
 	if again := b.row(t).StartedAt; !again.Equal(at) {
@@ -66,7 +67,7 @@ func TestStartAsksForChunkingOfASourceThatIsThere(t *testing.T) {
 	}
 	b.must(t, b.Input.Delete(t.Context(), job.SourceKey(b.job)))
 	b.must(t, b.Start(t.Context(), b.job))
-	if n := b.sent[platform.ChunkingQueue].count(); n != 2 {
+	if n := b.queued(t, platform.ChunkingQueue); n != uploaded+2 {
 		t.Errorf("%d messages: one is for a source that isn't there", n)
 	}
 }

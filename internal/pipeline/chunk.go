@@ -25,11 +25,11 @@ func (p *Pipeline) Chunk(ctx context.Context, jobID string) error {
 	if err != nil {
 		return err
 	}
-	dir, err := p.scratch("chunk")
+	dir, remove, err := p.scratch("chunk")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	source, err := platform.Fetch(ctx, p.Input, job.SourceKey(jobID), dir)
 	if err != nil {
 		return err
@@ -114,8 +114,8 @@ func (p *Pipeline) writeSegments(ctx context.Context, j job.Job, source string, 
 	if _, err := p.Input.Put(ctx, job.PlanKey(j.ID), bytes.NewReader(body), platform.PutOptions{ContentType: "application/json"}); err != nil {
 		return err
 	}
-	if len(missing) == 0 {
-		return nil
+	if err := p.sendKept(ctx, j, plan, missing); err != nil || len(missing) == 0 {
+		return err
 	}
 	return media.Split(ctx, source, plan, func(s media.Segment, path string) error {
 		if !missing[s.Index] {
@@ -134,6 +134,35 @@ func (p *Pipeline) writeSegments(ctx context.Context, j job.Job, source string, 
 		}
 		return err
 	}, dir)
+}
+
+// sendKept repeats the events of segments that an earlier attempt wrote and nobody has converted yet: they may
+// have been lost, or dropped while the job was failed or cancelled.
+func (p *Pipeline) sendKept(ctx context.Context, j job.Job, plan *media.Plan, missing map[int]bool) error {
+	if p.Queues == nil || len(missing) == len(plan.Segments) {
+		return nil
+	}
+	done, err := p.completed(ctx, j.ID)
+	if err != nil {
+		return err
+	}
+	var keys []string
+	for _, s := range plan.Segments {
+		if !missing[s.Index] && !done[s.Index] {
+			keys = append(keys, segmentKey(j, plan, s.Index))
+		}
+	}
+	return p.sendCreated(ctx, platform.VideoWorkerQueue, keys...)
+}
+
+// completed returns the segments that are recorded as converted.
+func (p *Pipeline) completed(ctx context.Context, jobID string) (map[int]bool, error) {
+	rows, err := p.Completions.All(ctx, jobID)
+	done := make(map[int]bool, len(rows))
+	for _, c := range rows {
+		done[c.Index] = true
+	}
+	return done, err
 }
 
 func segmentKey(j job.Job, plan *media.Plan, index int) string {

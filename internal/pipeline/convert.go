@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"time"
+	"sync/atomic"
 
 	"github.com/stereospot/stereospot/internal/inference"
 	"github.com/stereospot/stereospot/internal/job"
@@ -17,7 +17,7 @@ import (
 )
 
 // Convert makes the converted segment that belongs to a segment's key, unless an output that answers
-// the same request is there, with the bytes its metadata promises.
+// the same request is there, with the bytes its metadata promises. *WaitError while somebody else makes it.
 func (p *Pipeline) Convert(ctx context.Context, key string) error {
 	ref, ok := job.ParseSegmentKey(key)
 	if !ok {
@@ -32,14 +32,12 @@ func (p *Pipeline) Convert(ctx context.Context, key string) error {
 	if j.TotalSegments != 0 && j.TotalSegments != ref.Total {
 		return fmt.Errorf("%w: segment of an older plan", ErrDead)
 	}
-	in, err := p.Input.Head(ctx, key)
+	req, err := p.request(ctx, j, ref, key)
+	if errors.Is(err, platform.ErrNotFound) {
+		return fmt.Errorf("%w: the segment is gone", ErrDead) // the next chunking or Reconcile brings it back
+	}
 	if err != nil {
 		return err
-	}
-	req := inference.Request{
-		JobID: j.ID, Index: ref.Index, Input: key, Output: job.OutputKey(j.ID, ref.Index),
-		Content: in.Metadata[inference.MetaContent],
-		Format:  ref.Format, Stereo: j.Options.Stereo, Depth: j.Options.Depth, Encode: j.Settled,
 	}
 	frames, err := p.existing(ctx, req)
 	if err != nil {
@@ -47,10 +45,34 @@ func (p *Pipeline) Convert(ctx context.Context, key string) error {
 	}
 	if frames > 0 {
 		p.observe(Event{JobID: j.ID, Stage: Converting, Segment: ref.Index, Frames: frames, Kept: true, SegmentDone: true})
-		return nil
+		return p.Complete(ctx, req.Output) // its event may have been lost
 	}
-	res, err := p.Converter.Convert(ctx, req, func(n int) {
-		p.observe(Event{JobID: j.ID, Stage: Converting, Segment: ref.Index, Frames: n})
+	return p.claim(ctx, req, func() error { return p.convert(ctx, j, req) })
+}
+
+// request returns what is asked of the converter for a segment.
+func (p *Pipeline) request(ctx context.Context, j job.Job, ref job.SegmentRef, key string) (inference.Request, error) {
+	in, err := p.Input.Head(ctx, key)
+	return inference.Request{
+		JobID: j.ID, Index: ref.Index, Input: key, Output: job.OutputKey(j.ID, ref.Index),
+		Content: in.Metadata[inference.MetaContent],
+		Format:  ref.Format, Stereo: j.Options.Stereo, Depth: j.Options.Depth, Encode: j.Settled,
+	}, err
+}
+
+func (p *Pipeline) convert(ctx context.Context, j job.Job, req inference.Request) error {
+	var done atomic.Int64
+	begin := p.Now()
+	report := func(ctx context.Context) error {
+		return p.report(ctx, j.ID, platform.SegmentProgress{Index: req.Index, Frames: int(done.Load()), Started: begin, Updated: p.Now()})
+	}
+	var res inference.Result
+	err := p.attend(ctx, j.ID, report, func(ctx context.Context) (err error) {
+		res, err = p.Converter.Convert(ctx, req, func(n int) {
+			done.Store(int64(n))
+			p.observe(Event{JobID: j.ID, Stage: Converting, Segment: req.Index, Frames: n})
+		})
+		return err
 	})
 	if errors.Is(err, media.ErrFrameCount) && !j.Lossless {
 		return p.rechunk(ctx, j.ID, err)
@@ -58,7 +80,8 @@ func (p *Pipeline) Convert(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	p.observe(Event{JobID: j.ID, Stage: Converting, Segment: ref.Index, Frames: res.Frames, SegmentDone: true})
+	p.observe(Event{JobID: j.ID, Stage: Converting, Segment: req.Index, Frames: res.Frames, SegmentDone: true, Seconds: res.Seconds})
+	p.thumbnail(ctx, j, req.Output, res.Frames)
 	return nil
 }
 
@@ -107,13 +130,27 @@ var ErrRechunk = errors.New("stream copy was not exact: chunking again without l
 
 func (p *Pipeline) rechunk(ctx context.Context, jobID string, cause error) error {
 	p.Log.Warn("segments are not exact copies; chunking again through a lossless re-encode", "job_id", jobID, "cause", cause)
-	_, err := p.advance(ctx, jobID, job.ChunkingInProgress, func(j *job.Job) {
+	j, err := p.live(ctx, jobID, job.ChunkingInProgress.From()...)
+	if err != nil {
+		return err
+	}
+	if j.Lossless {
+		return fmt.Errorf("%w: another segment had it chunked again", ErrDead)
+	}
+	_, err = p.advance(ctx, jobID, job.ChunkingInProgress, func(j *job.Job) {
 		j.Lossless, j.TotalSegments, j.CompletedSegments = true, 0, 0
 	})
 	if err != nil {
 		return err
 	}
 	if err := p.Completions.Forget(ctx, jobID); err != nil {
+		return err
+	}
+	// A copy that is converted later would fail a job that has no other way left.
+	if err := erasePrefix(ctx, p.Input, "segments/"+jobID+"/"); err != nil {
+		return err
+	}
+	if err := p.sendSource(ctx, jobID); err != nil {
 		return err
 	}
 	return fmt.Errorf("%w (%w)", ErrRechunk, cause)
@@ -130,6 +167,9 @@ func (p *Pipeline) Complete(ctx context.Context, key string) error {
 		return err
 	}
 	o, err := p.Output.Head(ctx, key)
+	if errors.Is(err, platform.ErrNotFound) {
+		return fmt.Errorf("%w: the converted segment is gone", ErrDead) // it was damaged and is made again
+	}
 	if err != nil {
 		return err
 	}
@@ -159,6 +199,3 @@ func hashBytes(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
-
-// leaseTime is how long a reassembly's lease lasts without renewal; a holder that dies delays its job by it.
-const leaseTime = 2 * time.Minute

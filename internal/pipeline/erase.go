@@ -13,7 +13,7 @@ import (
 func (p *Pipeline) erase(ctx context.Context, j job.Job) error {
 	// Having the lease says that nobody reassembles; releasing it removes what a dead holder left.
 	name := reassemblyLease(j.ID)
-	if err := p.Leases.Acquire(ctx, name, p.Owner, leaseTime); err != nil {
+	if err := p.Leases.Acquire(ctx, name, p.Owner, p.leaseTime()); err != nil {
 		return err
 	}
 	if err := p.eraseObjects(ctx, j.ID); err != nil {

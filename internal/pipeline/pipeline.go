@@ -27,8 +27,17 @@ type Pipeline struct {
 	Owner     string // this process's name in leases
 	Log       *slog.Logger
 	Now       func() time.Time
+	// LeaseTime is how long a lease lasts without renewal; a holder that dies delays its job by it. 0 means 2 minutes.
+	LeaseTime time.Duration
+	// Pulse is how often work under way reports its progress and learns whether the job still wants it. 0 means
+	// never: Run's caller has the job for itself.
+	Pulse time.Duration
+	// Policy is what Reconcile goes by.
+	Policy Policy
 	// Observe, if set, hears of progress; it must not block. Called from several goroutines.
 	Observe func(Event)
+
+	claims claims
 }
 
 // Stage names a part of the work, in the order in which a person sees them.
@@ -53,6 +62,7 @@ type Event struct {
 	Segment, Frames int
 	Kept            bool
 	SegmentDone     bool
+	Seconds         float64 // what converting the segment took; set with SegmentDone
 }
 
 func (p *Pipeline) observe(e Event) {
@@ -103,10 +113,11 @@ func (p *Pipeline) live(ctx context.Context, id string, want ...job.Status) (job
 	return j, err
 }
 
-// scratch makes a directory for one step's files; the caller removes it.
-func (p *Pipeline) scratch(step string) (string, error) {
+// scratch makes a directory for one step's files; the caller calls remove.
+func (p *Pipeline) scratch(step string) (dir string, remove func(), err error) {
 	if err := os.MkdirAll(p.Scratch, 0o700); err != nil {
-		return "", err
+		return "", nil, err
 	}
-	return os.MkdirTemp(p.Scratch, step+"-*")
+	dir, err = os.MkdirTemp(p.Scratch, step+"-*")
+	return dir, func() { _ = os.RemoveAll(dir) }, err // what stays is swept with the process's directory
 }

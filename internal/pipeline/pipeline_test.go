@@ -28,7 +28,6 @@ type bench struct {
 
 	mu        sync.Mutex
 	converted []int // segments that the converter was asked for
-	sent      map[platform.QueueName]*outbox
 	fail      error // what the converter says next, once
 }
 
@@ -64,7 +63,7 @@ func newBench(t *testing.T) *bench {
 	}
 	b := &bench{now: time.Now()}
 	clock := func() time.Time { b.mu.Lock(); defer b.mu.Unlock(); return b.now }
-	if b.store, err = local.Open(t.Context(), filepath.Join(dir, "data"), local.Options{Now: clock}); err != nil {
+	if b.store, err = local.Open(t.Context(), filepath.Join(dir, "data"), local.Options{Now: clock, Notifications: platform.Notifications()}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.store.Close() })
@@ -74,7 +73,7 @@ func newBench(t *testing.T) *bench {
 	}
 	real := &inference.Local{Input: b.store.Input(), Output: b.store.Output(), Scratch: scratch, Workers: 2}
 	b.Pipeline = &Pipeline{
-		Platform: b.platform(),
+		Platform: b.store.Platform(),
 		Converter: converterFunc(func(ctx context.Context, r inference.Request, progress func(int)) (inference.Result, error) {
 			return b.convert(ctx, r, progress, real)
 		}),
@@ -93,46 +92,16 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// outbox keeps what was sent to one queue.
-type outbox struct {
-	platform.Queue
-	mu     sync.Mutex
-	bodies [][]byte
-}
-
-func (o *outbox) Send(_ context.Context, _ time.Duration, bodies ...[]byte) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.bodies = append(o.bodies, bodies...)
-	return nil
-}
-
-func (o *outbox) count() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return len(o.bodies)
-}
-
-// noProgress forgets everything, as it may.
-type noProgress struct{ platform.Progress }
-
-func (noProgress) Clear(context.Context, string, ...int) error { return nil }
-
-func (b *bench) platform() platform.Platform {
-	queues := map[platform.QueueName]platform.Queue{}
-	b.sent = map[platform.QueueName]*outbox{}
-	for _, name := range platform.QueueNames() {
-		b.sent[name] = &outbox{}
-		queues[name] = b.sent[name]
-	}
-	return platform.Platform{
-		Jobs: b.store.Jobs(), Completions: b.store.Completions(), Leases: b.store.Leases(),
-		Input: b.store.Input(), Output: b.store.Output(), Queues: queues, Progress: noProgress{},
-	}
+// queued returns how many messages a queue holds.
+func (b *bench) queued(t *testing.T, q platform.QueueName) int {
+	t.Helper()
+	d, err := b.Queues[q].Depth(t.Context())
+	b.must(t, err)
+	return d.Visible + d.InFlight + d.Delayed
 }
 
 // ready returns how often the job's reassembly was asked for.
-func (b *bench) ready() int { return b.sent[platform.ReassemblyQueue].count() }
+func (b *bench) ready(t *testing.T) int { t.Helper(); return b.queued(t, platform.ReassemblyQueue) }
 
 func (b *bench) must(t *testing.T, err error) {
 	t.Helper()
@@ -190,8 +159,8 @@ func TestEveryStepMayBeRepeated(t *testing.T) {
 	if len(b.converted) != testSegments {
 		t.Errorf("%d conversions of %d segments: %v", len(b.converted), testSegments, b.converted)
 	}
-	if j := b.row(t); j.CompletedSegments != testSegments || b.ready() == 0 {
-		t.Errorf("%d of %d segments counted, ready told %d times", j.CompletedSegments, testSegments, b.ready())
+	if j := b.row(t); j.CompletedSegments != testSegments || b.ready(t) == 0 {
+		t.Errorf("%d of %d segments counted, ready told %d times", j.CompletedSegments, testSegments, b.ready(t))
 	}
 	b.must(t, b.Reassemble(t.Context(), b.job))
 	b.checkFinal(t)
@@ -211,11 +180,11 @@ func TestSegmentsMayAllCompleteBeforeChunkingIsRecorded(t *testing.T) {
 	})
 	b.must(t, err)
 	b.convertAll(t)
-	if b.ready() != 0 {
+	if b.ready(t) != 0 {
 		t.Fatal("a job was called ready before chunking was complete")
 	}
 	b.must(t, b.Chunk(t.Context(), b.job)) // its message comes again
-	if b.ready() == 0 {
+	if b.ready(t) == 0 {
 		t.Fatal("nobody was told that the job is ready: it is stuck")
 	}
 	b.must(t, b.Reassemble(t.Context(), b.job))
@@ -227,14 +196,14 @@ func TestReassemblyWaitsForALeaseAndOutlivesADeadHolder(t *testing.T) {
 	b.must(t, b.Chunk(t.Context(), b.job))
 	b.convertAll(t)
 	// Another process took the lease, moved the job on, and died.
-	b.must(t, b.Leases.Acquire(t.Context(), "reassembly/"+b.job, "dead", leaseTime))
+	b.must(t, b.Leases.Acquire(t.Context(), "reassembly/"+b.job, "dead", b.leaseTime()))
 	_, err := b.advance(t.Context(), b.job, job.Reassembling, nil)
 	b.must(t, err)
 	if err := b.Reassemble(t.Context(), b.job); !errors.Is(err, platform.ErrLeaseHeld) {
 		t.Fatalf("reassembly beside a holder: %v", err)
 	}
 	b.mu.Lock()
-	b.now = b.now.Add(leaseTime + time.Second)
+	b.now = b.now.Add(b.leaseTime() + time.Second)
 	b.mu.Unlock()
 	b.must(t, b.Reassemble(t.Context(), b.job))
 	b.checkFinal(t)

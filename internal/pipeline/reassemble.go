@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/stereospot/stereospot/internal/clip"
+	"github.com/stereospot/stereospot/internal/inference"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/platform"
@@ -18,26 +17,43 @@ import (
 // reading it back, and completes the job. One process at a time does it for a job: platform.ErrLeaseHeld.
 func (p *Pipeline) Reassemble(ctx context.Context, jobID string) error {
 	return p.withLease(ctx, reassemblyLease(jobID), func(ctx context.Context) error {
-		j, err := p.advance(ctx, jobID, job.Reassembling, nil)
+		j, err := p.beginReassembly(ctx, jobID)
 		if err != nil {
 			return err
 		}
-		err = p.reassemble(ctx, j)
+		err = p.attend(ctx, jobID, nil, func(ctx context.Context) error { return p.reassemble(ctx, j) })
 		if damaged := new(damagedError); errors.As(err, &damaged) {
-			return errors.Join(err, p.forgetDamaged(ctx, jobID, damaged.key))
+			if forget := p.forgetDamaged(ctx, j, damaged.key); forget != nil {
+				return forget
+			}
 		}
 		return err
 	})
 }
 
+// errEarly says that a job was sent to reassembly before every segment was converted; the last one's completion
+// sends it again.
+var errEarly = fmt.Errorf("%w: not every segment is converted yet", ErrDead)
+
+func (p *Pipeline) beginReassembly(ctx context.Context, jobID string) (job.Job, error) {
+	j, err := p.live(ctx, jobID, job.Reassembling.From()...)
+	if err != nil {
+		return j, err
+	}
+	if j.TotalSegments == 0 || j.CompletedSegments < j.TotalSegments {
+		return j, errEarly
+	}
+	return p.advance(ctx, jobID, job.Reassembling, nil)
+}
+
 func reassemblyLease(jobID string) string { return "reassembly/" + jobID }
 
 func (p *Pipeline) reassemble(ctx context.Context, j job.Job) error {
-	dir, err := p.scratch("reassemble")
+	dir, remove, err := p.scratch("reassemble")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	plan, err := p.ReadPlan(ctx, j.ID)
 	if err != nil {
 		return err
@@ -65,7 +81,10 @@ func (p *Pipeline) reassemble(ctx context.Context, j job.Job) error {
 	_, err = p.advance(ctx, j.ID, job.Completed, func(j *job.Job) {
 		j.FinalKey, j.CompletedAt, j.Reason = key, p.Now(), ""
 	})
-	return err
+	if err != nil || p.Progress == nil {
+		return err
+	}
+	return p.Progress.Clear(ctx, j.ID)
 }
 
 func contentType(c job.Container) string {
@@ -94,7 +113,7 @@ func (p *Pipeline) fetchOutputs(ctx context.Context, j job.Job, plan *media.Plan
 		if err != nil {
 			return nil, err
 		}
-		if ok, err := p.intact(ctx, p.Output, o); err != nil || !ok {
+		if ok, err := p.current(ctx, j, plan, s.Index, o); err != nil || !ok {
 			return nil, errors.Join(err, &damagedError{key})
 		}
 		path, err := platform.Fetch(ctx, p.Output, key, dir)
@@ -106,50 +125,34 @@ func (p *Pipeline) fetchOutputs(ctx context.Context, j job.Job, plan *media.Plan
 	return out, nil
 }
 
-// forgetDamaged sends a job back to converting, so that the lost segment is made again.
-func (p *Pipeline) forgetDamaged(ctx context.Context, jobID, key string) error {
+// current reports whether o is the whole result of the plan's segment. Only a job that was chunked again may
+// still have results of an earlier plan.
+func (p *Pipeline) current(ctx context.Context, j job.Job, plan *media.Plan, index int, o platform.Object) (bool, error) {
+	if j.Lossless {
+		ref := job.SegmentRef{JobID: j.ID, Index: index, Total: len(plan.Segments), Format: j.Options.Format}
+		req, err := p.request(ctx, j, ref, segmentKey(j, plan, index))
+		if err != nil {
+			return false, err
+		}
+		if _, ok := inference.Matches(o, req); !ok {
+			return false, nil
+		}
+	}
+	return p.intact(ctx, p.Output, o)
+}
+
+// forgetDamaged sends a job back to converting, so that the lost segment is made again. The others' messages find
+// them there and record them anew.
+func (p *Pipeline) forgetDamaged(ctx context.Context, j job.Job, key string) error {
 	if err := p.Output.Delete(ctx, key); err != nil {
 		return err
 	}
-	if err := p.Completions.Forget(ctx, jobID); err != nil {
+	if err := p.Completions.Forget(ctx, j.ID); err != nil {
 		return err
 	}
-	_, err := p.advance(ctx, jobID, job.ChunkingComplete, nil)
-	return err
-}
-
-// withLease runs work while holding a lease, renewed at a third of its time. Losing it cancels the work.
-func (p *Pipeline) withLease(ctx context.Context, name string, work func(context.Context) error) error {
-	if err := p.Leases.Acquire(ctx, name, p.Owner, leaseTime); err != nil {
+	j, err := p.advance(ctx, j.ID, job.ChunkingComplete, nil)
+	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	renewed := make(chan struct{})
-	go func() {
-		defer close(renewed)
-		p.renew(ctx, name, cancel)
-	}()
-	err := work(ctx)
-	cancel(nil)
-	<-renewed
-	// The release must outlive a cancelled context, within a bound of its own.
-	release, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer stop()
-	return errors.Join(err, p.Leases.Release(release, name, p.Owner))
-}
-
-func (p *Pipeline) renew(ctx context.Context, name string, cancel context.CancelCauseFunc) {
-	tick := time.NewTicker(leaseTime / 3)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if err := p.Leases.Renew(ctx, name, p.Owner, leaseTime); errors.Is(err, platform.ErrLeaseLost) {
-				cancel(err)
-				return
-			}
-		}
-	}
+	return p.sendCreated(ctx, platform.VideoWorkerQueue, segmentKeys(j)...)
 }

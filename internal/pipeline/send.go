@@ -23,3 +23,12 @@ func (p *Pipeline) sendCreated(ctx context.Context, q platform.QueueName, keys .
 	}
 	return p.send(ctx, q, bodies...)
 }
+
+// segmentKeys returns the keys of all segments of a chunked job.
+func segmentKeys(j job.Job) []string {
+	keys := make([]string, j.TotalSegments)
+	for i := range keys {
+		keys[i] = job.SegmentKey(j.ID, i, j.TotalSegments, j.Options.Format)
+	}
+	return keys
+}

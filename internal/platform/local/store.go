@@ -22,6 +22,9 @@ type Options struct {
 	// Notifications are the events to send; platform.Notifications() where workers receive them, none where a
 	// single process runs the steps by itself.
 	Notifications []platform.Notification
+	// Visibility is how long a received message stays invisible unless it is extended; 0 means as long as
+	// platform.QueueName.Visibility says. Where workers renew often a short one brings a dead worker's messages back soon.
+	Visibility time.Duration
 }
 
 // Store is an open data directory.
@@ -31,6 +34,7 @@ type Store struct {
 	writer        *writer
 	now           func() time.Time
 	notifications []platform.Notification
+	visibility    time.Duration // 0: as the queue's name says
 	bells         bells
 }
 
@@ -44,7 +48,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 			return nil, err
 		}
 	}
-	s := &Store{dir: dir, now: opts.Now, notifications: opts.Notifications}
+	s := &Store{dir: dir, now: opts.Now, notifications: opts.Notifications, visibility: opts.Visibility}
 	if err := s.connect(); err != nil {
 		return nil, err
 	}

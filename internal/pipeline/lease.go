@@ -1,0 +1,66 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/stereospot/stereospot/internal/platform"
+)
+
+func (p *Pipeline) leaseTime() time.Duration {
+	if p.LeaseTime > 0 {
+		return p.LeaseTime
+	}
+	return 2 * time.Minute
+}
+
+// withLease runs work while holding a lease, renewed at a third of its time. Losing it cancels the work, and
+// the error is platform.ErrLeaseLost then.
+func (p *Pipeline) withLease(ctx context.Context, name string, work func(context.Context) error) error {
+	if err := p.Leases.Acquire(ctx, name, p.Owner, p.leaseTime()); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	renewed := make(chan struct{})
+	go func() {
+		defer close(renewed)
+		p.renew(ctx, name, cancel)
+	}()
+	err := causeOf(ctx, work(ctx))
+	cancel(nil)
+	<-renewed
+	// The release must outlive a cancelled context, within a bound of its own.
+	release, stop := outlive(ctx)
+	defer stop()
+	return errors.Join(err, p.Leases.Release(release, name, p.Owner))
+}
+
+func (p *Pipeline) renew(ctx context.Context, name string, cancel context.CancelCauseFunc) {
+	tick := time.NewTicker(p.leaseTime() / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := p.Leases.Renew(ctx, name, p.Owner, p.leaseTime()); errors.Is(err, platform.ErrLeaseLost) {
+				cancel(err)
+				return
+			}
+		}
+	}
+}
+
+// outlive returns a context for what must be written down although ctx is cancelled, with a bound of its own.
+func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+}
+
+// causeOf returns why ctx was cancelled in place of an error that merely says that it was.
+func causeOf(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
+		return cause
+	}
+	return err
+}

@@ -1,0 +1,75 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Disk is a gate that closes while a directory's file system has less than MinFree bytes left, and opens again by
+// itself. Safe for concurrent use.
+type Disk struct {
+	dir     string
+	minFree int64
+	every   time.Duration
+	log     *slog.Logger
+
+	mu   sync.Mutex
+	full bool
+}
+
+var _ Gate = (*Disk)(nil)
+
+// NewDisk returns a gate that looks at dir's file system every so often while it is closed.
+func NewDisk(dir string, minFree int64, every time.Duration, log *slog.Logger) *Disk {
+	return &Disk{dir: dir, minFree: minFree, every: every, log: log}
+}
+
+// DiskStatus is how a file system stands.
+type DiskStatus struct {
+	Free, Total, MinFree int64 // bytes
+	Full                 bool  // no work is taken on
+}
+
+// Status looks at the file system.
+func (d *Disk) Status() (DiskStatus, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(d.dir, &s); err != nil {
+		return DiskStatus{}, err
+	}
+	status := DiskStatus{Free: int64(s.Bavail) * s.Bsize, Total: int64(s.Blocks) * s.Bsize, MinFree: d.minFree}
+	status.Full = status.Free < d.minFree
+	d.note(status)
+	return status, nil
+}
+
+// note logs when the disk becomes full and when it is no longer.
+func (d *Disk) note(s DiskStatus) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s.Full == d.full {
+		return
+	}
+	d.full = s.Full
+	if s.Full {
+		d.log.Error("the disk is full: no work is taken on until there is room", "free_bytes", s.Free, "min_free_bytes", s.MinFree, "dir", d.dir)
+		return
+	}
+	d.log.Info("there is room on the disk again: work goes on", "free_bytes", s.Free, "dir", d.dir)
+}
+
+// Wait implements Gate. A file system that can't be asked holds nobody back: what can't be written says so itself.
+func (d *Disk) Wait(ctx context.Context) error {
+	for {
+		status, err := d.Status()
+		if err != nil || !status.Full {
+			return ctx.Err()
+		}
+		if err := pause(ctx, d.every); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,277 @@
+// Package worker takes messages from a queue, has them handled, and acknowledges them: receive → handle →
+// acknowledge. It knows what becomes of a message when its handler fails, waits, panics, runs out of disk, or when the
+// process is told to stop; it knows nothing of films.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/stereospot/stereospot/internal/platform"
+)
+
+// Handler does what a message asks for.
+type Handler interface {
+	// Handle returns nil when the message is done with. *Wait: hand it back, nothing is wrong. *Permanent: trying
+	// again can't help. platform.ErrFull: there is no room on the disk. Any other error: try again later. It must
+	// end soon after ctx does, and may be called several times at once, also with the same message.
+	Handle(ctx context.Context, m platform.Message) error
+	// GiveUp is told the error of a message that won't be tried again.
+	GiveUp(ctx context.Context, m platform.Message, err error) error
+	// Attributes name the message in the log, job_id above all.
+	Attributes(m platform.Message) []slog.Attr
+}
+
+// Wait is a handler's error that says: not now, and not a failure. The message comes back after Delay with its count
+// of deliveries begun anew.
+type Wait struct {
+	Delay time.Duration
+	Err   error
+}
+
+func (e *Wait) Error() string { return e.Err.Error() }
+func (e *Wait) Unwrap() error { return e.Err }
+
+// Permanent is a handler's error that trying again can't mend.
+type Permanent struct{ Err error }
+
+func (e *Permanent) Error() string { return e.Err.Error() }
+func (e *Permanent) Unwrap() error { return e.Err }
+
+// Gate holds work back while the machine can't take any.
+type Gate interface {
+	// Wait returns nil when work may begin, and the context's error when that ends first.
+	Wait(ctx context.Context) error
+}
+
+// Outcome is what became of one delivery.
+type Outcome string
+
+// The outcomes.
+const (
+	Handled  Outcome = "handled"
+	Retried  Outcome = "retried"  // failed, and comes back
+	GivenUp  Outcome = "given-up" // failed for good
+	Waited   Outcome = "waited"   // comes back, nothing was wrong
+	Lost     Outcome = "lost"     // the delivery's visibility ended: somebody else has the message
+	Returned Outcome = "returned" // handed back because the process stops
+)
+
+// Metrics hears of every delivery's end. Safe for concurrent use.
+type Metrics interface {
+	Delivered(q platform.QueueName, o Outcome, took time.Duration)
+}
+
+// Config is what a Worker works with. All fields but Gate and Metrics are required.
+type Config struct {
+	Name        platform.QueueName
+	Queue       platform.Queue
+	Handler     Handler
+	Concurrency int           // deliveries at the same time
+	Visibility  time.Duration // the queue's visibility timeout; renewed at a third of it
+	Poll        time.Duration // how long one Receive waits
+	Backoff     Backoff       // of failed messages
+	Drain       time.Duration // how long work may go on after a soft stop
+	Gate        Gate
+	Metrics     Metrics
+	Log         *slog.Logger
+}
+
+// Worker handles one queue's messages.
+type Worker struct {
+	Config
+	slots chan struct{} // holds a token per delivery under way
+	work  sync.WaitGroup
+}
+
+// New returns a worker that Run sets going.
+func New(c Config) *Worker {
+	c.Log = c.Log.With("queue", string(c.Name))
+	return &Worker{Config: c, slots: make(chan struct{}, c.Concurrency)}
+}
+
+// errStopped is why work ends at a hard stop.
+var errStopped = errors.New("the process is stopping")
+
+// Run handles messages until stop is closed: a soft stop. Then it receives no more and lets work end, for Drain at
+// most. When that is over, or ctx ends, comes the hard stop: work is cancelled and its messages are handed back
+// at once. Run returns when nothing is under way any more.
+func (w *Worker) Run(ctx context.Context, stop <-chan struct{}) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(errStopped)
+	receiving, soft := context.WithCancel(ctx)
+	defer soft()
+	go func() {
+		select {
+		case <-stop:
+			soft()
+		case <-receiving.Done():
+		}
+	}()
+	w.receive(receiving, ctx)
+	drained := time.AfterFunc(w.Drain, func() { cancel(errStopped) })
+	defer drained.Stop()
+	w.work.Wait()
+}
+
+// receive takes messages until its context ends, as many as there are free slots; work has the other context.
+func (w *Worker) receive(ctx, work context.Context) {
+	failures := 0
+	for ctx.Err() == nil {
+		if w.Gate != nil && w.Gate.Wait(ctx) != nil {
+			return
+		}
+		free := w.acquire(ctx)
+		if free == 0 {
+			return
+		}
+		messages, err := w.Queue.Receive(ctx, free, w.Poll)
+		w.release(free - len(messages))
+		for _, m := range messages {
+			w.work.Go(func() {
+				defer w.release(1)
+				w.deliver(work, m)
+			})
+		}
+		if err == nil {
+			failures = 0
+			continue
+		}
+		if ctx.Err() == nil {
+			failures++
+			w.Log.ErrorContext(ctx, "no messages could be received", "error", err)
+			pause(ctx, w.Backoff.Delay(failures))
+		}
+	}
+}
+
+// acquire waits for a free slot and takes all that are free, up to what one Receive may return; 0 when ctx ends.
+func (w *Worker) acquire(ctx context.Context) int {
+	select {
+	case w.slots <- struct{}{}:
+	case <-ctx.Done():
+		return 0
+	}
+	for n := 1; ; n++ {
+		if n == platform.MaxBatch {
+			return n
+		}
+		select {
+		case w.slots <- struct{}{}:
+		default:
+			return n
+		}
+	}
+}
+
+func (w *Worker) release(n int) {
+	for range n {
+		<-w.slots
+	}
+}
+
+// deliver handles one delivery to its end.
+func (w *Worker) deliver(ctx context.Context, m platform.Message) {
+	begin := time.Now()
+	log := slog.New(w.Log.Handler().WithAttrs(append(w.Handler.Attributes(m), slog.String("message", m.ID), slog.Int("receive", m.Receive))))
+	err := w.hold(ctx, m, log)
+	outcome := w.settle(ctx, m, err, log)
+	if w.Metrics != nil {
+		w.Metrics.Delivered(w.Name, outcome, time.Since(begin))
+	}
+}
+
+// hold has the message handled while its visibility is renewed. While the disk is full the delivery is kept and
+// tried again here: handing it back would use up its deliveries.
+func (w *Worker) hold(ctx context.Context, m platform.Message, log *slog.Logger) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	renewed := make(chan struct{})
+	go func() {
+		defer close(renewed)
+		w.renew(ctx, m.Handle, cancel, log)
+	}()
+	defer func() {
+		cancel(nil)
+		<-renewed
+	}()
+	for {
+		err := w.handle(ctx, m)
+		if err == nil {
+			return nil
+		}
+		if cause := context.Cause(ctx); cause != nil {
+			return fmt.Errorf("%w (%w)", cause, err)
+		}
+		if !errors.Is(err, platform.ErrFull) {
+			return err
+		}
+		log.WarnContext(ctx, "the disk is full; the message is held until there is room", "error", err)
+		if err := w.awaitRoom(ctx); err != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// awaitRoom waits for the gate, and in any case a moment: the handler may know better than the gate.
+func (w *Worker) awaitRoom(ctx context.Context) error {
+	if err := pause(ctx, w.Backoff.First); err != nil || w.Gate == nil {
+		return err
+	}
+	return w.Gate.Wait(ctx)
+}
+
+// handle calls the handler; a panic in it is a failure.
+func (w *Worker) handle(ctx context.Context, m platform.Message) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &panicError{value: r, stack: string(debug.Stack())}
+		}
+	}()
+	return w.Handler.Handle(ctx, m)
+}
+
+// panicError is a handler's panic.
+type panicError struct {
+	value any
+	stack string
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("a fault in the program: %v", e.value) }
+
+// renew keeps the delivery invisible until ctx ends, and ends the work when the delivery is lost.
+func (w *Worker) renew(ctx context.Context, handle string, cancel context.CancelCauseFunc, log *slog.Logger) {
+	tick := time.NewTicker(w.Visibility / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := w.Queue.Extend(ctx, handle, w.Visibility)
+		if errors.Is(err, platform.ErrNoMessage) {
+			cancel(err)
+			return
+		}
+		if err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "visibility was not renewed", "error", err)
+		}
+	}
+}
+
+// pause waits for d or for the end of ctx, whose error it returns then.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
