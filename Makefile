@@ -7,13 +7,17 @@ SHELL := /bin/bash
 BIN := bin/stereospot
 SOURCES := $(shell find . -name '*.go' -not -path './node_modules/*') go.mod go.sum
 
-.PHONY: build setup setup-test convert test lint race fuzz bench quality clean
+.PHONY: build assets setup setup-test convert test lint race fuzz bench quality clean
 
 build: $(BIN)
 
 $(BIN): $(SOURCES)
 	@mkdir -p bin
 	go build -trimpath -o $@ .
+
+# The pages' scripts and styles, whose built form is committed: only a change in internal/web/assets needs this, and npm.
+assets:
+	cd internal/web/assets && npm ci --ignore-scripts && npm run build
 
 setup:
 	@scripts/setup.sh ffmpeg

@@ -35,7 +35,8 @@ var mayImport = map[string][]string{
 	"tools/bench":   {"job", "media", "clip", "pipeline", "scene", "stereo", "stereo/yuv", "stereo/depth"},
 	"web/hub":       {},
 	"web/auth":      {"job", "platform"},
-	"web":           {"job", "platform", "pipeline", "media", "preview", "web/auth", "web/hub"},
+	"web/static":    {},
+	"web":           {"job", "platform", "pipeline", "media", "preview", "web/auth", "web/hub", "web/static"},
 	"tools/quality": {"job", "scene", "stereo", "stereo/yuv", "stereo/depth"},
 }
 

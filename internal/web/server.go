@@ -64,6 +64,7 @@ func DefaultLimits() Limits {
 type Server struct {
 	Config
 	api     huma.API
+	views   *views
 	handler http.Handler
 	hub     *hub.Hub
 	recent  *recentRate
@@ -83,6 +84,10 @@ func New(_ context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{Config: c, recent: &recentRate{jobs: c.Platform.Jobs}, plans: newPlanSizes(c.Platform.Input)}
 	s.hub = s.newHub()
+	var err error
+	if s.views, err = newViews(c.Now); err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	s.api = s.newAPI(mux)
 	s.jobRoutes()

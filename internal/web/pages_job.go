@@ -1,0 +1,141 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/platform"
+)
+
+// draftView is the page of a film that waits for its file or its start; without an ID that of a new one.
+type draftView struct {
+	filmView
+	Size     int64
+	Started  bool
+	Received string // of the upload, in words; empty: nothing yet
+	Formats  []formatChoice
+	Presets  []string
+}
+
+// formatChoice is one of the pictures to choose from.
+type formatChoice struct {
+	Format, Name, Use string
+	Chosen            bool
+}
+
+func newDraft(j Job) draftView {
+	d := draftView{filmView: filmView{j}, Started: j.StartedAt != nil}
+	if j.Upload != nil {
+		d.Size = j.Upload.Size
+		if j.Upload.Received > 0 {
+			d.Received = strconv.FormatInt(100*j.Upload.Received/max(j.Upload.Size, 1), 10) + "%"
+		}
+	}
+	for _, f := range job.Formats() {
+		name, use := formatWords(f)
+		d.Formats = append(d.Formats, formatChoice{string(f), name, use, f == j.Options.Format})
+	}
+	d.Presets = []string{"ultrafast", "veryfast", "fast", "slow", "veryslow"}
+	return d
+}
+
+func (s *Server) newFilm(w http.ResponseWriter, r *http.Request) error {
+	d := newDraft(Job{Options: job.DefaultOptions(), Stage: StageUploading})
+	return s.show(w, r, http.StatusOK, "draft", shell{Title: "New film", Nav: "new", Scripts: []string{"draft.js"}, Body: d})
+}
+
+// pathJob returns the job that the path names, if the asking person may see it.
+func (s *Server) pathJob(r *http.Request) (Job, error) {
+	j, err := s.visibleJob(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return Job{}, err
+	}
+	return s.jobView(r.Context(), j)
+}
+
+func (s *Server) film(w http.ResponseWriter, r *http.Request) error {
+	j, err := s.pathJob(r)
+	if err != nil {
+		return err
+	}
+	if f := (filmView{j}); !f.Draft() {
+		return s.show(w, r, http.StatusOK, "job", shell{Title: j.Title, Nav: "films", Body: f})
+	}
+	return s.show(w, r, http.StatusOK, "draft", shell{Title: j.Title, Nav: "films", Scripts: []string{"draft.js"}, Body: newDraft(j)})
+}
+
+// filmCard is a list's line, fetched again when its job changed.
+func (s *Server) filmCard(w http.ResponseWriter, r *http.Request) error {
+	return s.filmPart(w, r, "dashboard", "film")
+}
+
+// filmProgress is what moves on a film's page.
+func (s *Server) filmProgress(w http.ResponseWriter, r *http.Request) error {
+	return s.filmPart(w, r, "job", "progress")
+}
+
+func (s *Server) filmPart(w http.ResponseWriter, r *http.Request, page, name string) error {
+	j, err := s.pathJob(r)
+	if err != nil {
+		return err
+	}
+	return s.write(w, http.StatusOK, page, name, filmView{j})
+}
+
+// filmAction does what a form on a page asks for and leads back to where its effect is seen.
+func (s *Server) filmAction(w http.ResponseWriter, r *http.Request) error {
+	j, err := s.visibleJob(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	act, ok := map[Action]func(context.Context, string) error{
+		ActionStart: s.Actions.Start, ActionCancel: s.Actions.Cancel, ActionRetry: s.Actions.Retry, ActionRemove: s.Actions.Remove,
+	}[Action(r.PathValue("action"))]
+	if !ok {
+		return platform.ErrNotFound
+	}
+	if r.PathValue("action") == string(ActionStart) {
+		if err := s.takeOptions(w, r, j.ID); err != nil {
+			return err
+		}
+	}
+	if err := act(r.Context(), j.ID); err != nil {
+		return err
+	}
+	next := "/jobs/" + j.ID
+	if r.PathValue("action") == string(ActionRemove) {
+		next = "/"
+	}
+	http.Redirect(w, r, next, http.StatusSeeOther)
+	return nil
+}
+
+// takeOptions writes a start form's fields into the job, as the page's script does through the API.
+func (s *Server) takeOptions(w http.ResponseWriter, r *http.Request, id string) error {
+	r.Body = http.MaxBytesReader(w, r.Body, s.Limits.BodyBytes)
+	if err := r.ParseForm(); err != nil {
+		return err
+	}
+	patch, err := formOptions(r.PostForm)
+	if err != nil {
+		return err
+	}
+	_, err = s.change(r.Context(), id, nil, patch)
+	return err
+}
+
+// formSeconds reads "90", "1:30" or "0:01:30.5".
+func formSeconds(text string) (float64, error) {
+	total := 0.0
+	for part := range strings.SplitSeq(text, ":") {
+		v, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+		if err != nil {
+			return 0, err
+		}
+		total = 60*total + v
+	}
+	return total, nil
+}

@@ -1,0 +1,347 @@
+package web_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"github.com/stereospot/stereospot/internal/job"
+)
+
+const hostile = `<img src=x onerror=alert(1)>"'}}{{.}}</title>.mkv`
+
+// get asks as a browser does (as htmx does, when part), and demands the status.
+func (s *site) get(path string, part bool, status int) string {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.URL+path, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/html")
+	if part {
+		req.Header.Set("HX-Request", "true")
+	}
+	resp, err := s.Client().Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if resp.StatusCode != status {
+		s.t.Fatalf("GET %s: %s, want %d: %.300s", path, resp.Status, status, text)
+	}
+	return string(text)
+}
+
+// addJob puts a job of a status straight into the store.
+func (s *site) addJob(status job.Status, change func(*job.Job)) job.Job {
+	s.t.Helper()
+	now := time.Now()
+	j := job.Job{
+		ID: job.NewID(now), Owner: "local", Title: hostile, Status: status, Options: job.DefaultOptions(), CreatedAt: now, UpdatedAt: now,
+		Uploaded: true, StartedAt: now, SourceSize: 1 << 30, TotalSegments: 3, TotalFrames: 4321, Reason: "the film has no picture",
+		Warnings: []string{"subtitles were left out"},
+	}
+	if status == job.Completed {
+		j.FinalKey, j.CompletedAt, j.CompletedSegments = job.FinalKey(j.ID, job.MP4), now.Add(time.Minute), 3
+	}
+	if change != nil {
+		change(&j)
+	}
+	if err := s.platform.Jobs.Create(s.t.Context(), j); err != nil {
+		s.t.Fatal(err)
+	}
+	return j
+}
+
+func TestEveryPageIsSoundForEveryStatus(t *testing.T) {
+	s := newSite(t)
+	paths := []string{"/jobs/new", "/settings"}
+	for _, status := range job.Statuses() {
+		paths = append(paths, "/jobs/"+s.addJob(status, nil).ID)
+	}
+	for _, f := range job.Formats() {
+		j := s.addJob(job.Completed, func(j *job.Job) { j.Options.Format = f })
+		paths = append(paths, "/jobs/"+j.ID, "/jobs/"+j.ID+"/play")
+	}
+	waiting := s.addJob(job.Created, func(j *job.Job) { j.Uploaded, j.StartedAt = false, time.Time{} })
+	ready := s.addJob(job.Created, func(j *job.Job) { j.StartedAt = time.Time{} })
+	paths = append(paths, "/", "/?state=failed", "/jobs/"+waiting.ID, "/jobs/"+ready.ID)
+	for _, path := range paths {
+		checkPage(t, s, path, s.get(path, false, http.StatusOK))
+	}
+	checkPage(t, s, "a missing page", s.get("/nowhere", false, http.StatusNotFound))
+	checkPage(t, s, "a missing film", s.get("/jobs/"+job.NewID(time.Now()), false, http.StatusNotFound))
+}
+
+// checkPage holds what every page promises: one heading, names for everything that can be operated, ids that are
+// unique, nothing inline that the content security policy would forbid, links that lead somewhere, and titles that
+// stay text.
+func checkPage(t *testing.T, s *site, path, text string) {
+	t.Helper()
+	doc, err := html.Parse(strings.NewReader(text))
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	p := pageCheck{t: t, path: path, labels: map[string]bool{}, ids: map[string]int{}}
+	walk(doc, p.collect)
+	walk(doc, p.check)
+	if p.headings != 1 || p.mains != 1 {
+		t.Errorf("%s has %d h1 and %d main", path, p.headings, p.mains)
+	}
+	for id, n := range p.ids {
+		if n > 1 {
+			t.Errorf("%s has the id %q %d times", path, id, n)
+		}
+	}
+	if strings.Contains(text, "<img src=x") {
+		t.Errorf("%s shows a title as markup", path)
+	}
+	for _, file := range p.files {
+		s.get(file, false, http.StatusOK)
+	}
+}
+
+type pageCheck struct {
+	t               *testing.T
+	path            string
+	labels          map[string]bool // ids that a label names
+	ids             map[string]int
+	files           []string
+	headings, mains int
+}
+
+func (p *pageCheck) collect(n *html.Node) {
+	if n.Data == "label" {
+		p.labels[attr(n, "for")] = true
+	}
+	if id := attr(n, "id"); id != "" {
+		p.ids[id]++
+	}
+}
+
+func (p *pageCheck) check(n *html.Node) {
+	for _, a := range n.Attr {
+		if a.Key == "style" || strings.HasPrefix(a.Key, "on") {
+			p.t.Errorf("%s: <%s> has an inline %s", p.path, n.Data, a.Key)
+		}
+		if (a.Key == "src" || a.Key == "href" || a.Key == "data-script") && strings.HasPrefix(a.Val, "/static/") {
+			p.files = append(p.files, a.Val)
+		}
+	}
+	switch n.Data {
+	case "h1":
+		p.headings++
+	case "main":
+		p.mains++
+	case "style":
+		p.t.Errorf("%s has an inline style", p.path)
+	case "script":
+		if attr(n, "src") == "" {
+			p.t.Errorf("%s has an inline script", p.path)
+		}
+	case "img":
+		if !has(n, "alt") {
+			p.t.Errorf("%s: an image has no alt", p.path)
+		}
+	case "input", "select", "progress":
+		p.named(n)
+	case "button", "a":
+		if textOf(n) == "" && attr(n, "aria-label") == "" {
+			p.t.Errorf("%s: a %s has no words", p.path, n.Data)
+		}
+	}
+}
+
+// named demands a label for a field.
+func (p *pageCheck) named(n *html.Node) {
+	inLabel := n.Parent != nil && n.Parent.Data == "label"
+	if attr(n, "type") == "hidden" || inLabel || attr(n, "aria-label") != "" || p.labels[attr(n, "id")] && attr(n, "id") != "" {
+		return
+	}
+	p.t.Errorf("%s: <%s name=%q id=%q> has no label", p.path, n.Data, attr(n, "name"), attr(n, "id"))
+}
+
+func walk(n *html.Node, visit func(*html.Node)) {
+	if n.Type == html.ElementNode {
+		visit(n)
+	}
+	for c := range n.ChildNodes() {
+		walk(c, visit)
+	}
+}
+
+func attr(n *html.Node, key string) string {
+	i := slices.IndexFunc(n.Attr, func(a html.Attribute) bool { return a.Key == key })
+	if i < 0 {
+		return ""
+	}
+	return n.Attr[i].Val
+}
+
+func has(n *html.Node, key string) bool {
+	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == key })
+}
+
+func textOf(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data)
+		}
+	}
+	return strings.TrimSpace(b.String())
+}
+
+func TestTheListIsPagedSearchedAndFiltered(t *testing.T) {
+	s := newSite(t)
+	for i := range 60 {
+		s.addJob(job.Completed, func(j *job.Job) {
+			j.Title, j.CreatedAt = fmt.Sprintf("Film %02d.mkv", i), time.Unix(int64(1000+i), 0)
+		})
+	}
+	first := s.get("/", false, http.StatusOK)
+	if !strings.Contains(first, "Film 59") || strings.Contains(first, "Film 09") {
+		t.Error("the first page isn't the 50 newest films")
+	}
+	second := s.get(nextPage(t, first), true, http.StatusOK)
+	if !strings.Contains(second, "Film 09") || strings.Contains(second, "Film 10") || strings.Contains(second, "<html") {
+		t.Errorf("the second page isn't the fragment of the 10 oldest films")
+	}
+	found := s.get("/?search=film+07", true, http.StatusOK)
+	if !strings.Contains(found, "Film 07") || strings.Contains(found, "Film 08") {
+		t.Error("searching doesn't find the one film")
+	}
+	if none := s.get("/?state=failed", false, http.StatusOK); !strings.Contains(none, "No film is in this state") {
+		t.Error("an empty filter doesn't say so")
+	}
+	if none := s.get("/?search=zebra", false, http.StatusOK); !strings.Contains(none, "“zebra”") {
+		t.Error("an empty search doesn't say so")
+	}
+	s.get("/?token=ours-it-is-not", false, http.StatusBadRequest)
+}
+
+// nextPage returns where the link to older films leads.
+func nextPage(t *testing.T, text string) string {
+	t.Helper()
+	doc, err := html.Parse(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := ""
+	walk(doc, func(n *html.Node) {
+		if attr(n, "rel") == "next" {
+			next = attr(n, "href")
+		}
+	})
+	if next == "" {
+		t.Fatal("there is no link to older films")
+	}
+	return next
+}
+
+func TestAnEmptyDashboardCallsForAFilm(t *testing.T) {
+	text := newSite(t).get("/", false, http.StatusOK)
+	if !strings.Contains(text, "Drop a film here") || !strings.Contains(text, `href="/jobs/new"`) {
+		t.Error("an empty dashboard doesn't say how to begin")
+	}
+}
+
+func TestFormsWorkWithoutScripts(t *testing.T) {
+	s := newSite(t)
+	j := s.addJob(job.Created, func(j *job.Job) { j.StartedAt, j.Uploaded = time.Time{}, false })
+	post := func(path string, form url.Values, want string) {
+		t.Helper()
+		resp, err := s.Client().PostForm(s.URL+path, form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK || resp.Request.URL.Path != want {
+			t.Fatalf("POST %s leads to %s: %s", path, resp.Request.URL.Path, resp.Status)
+		}
+	}
+	post("/jobs/"+j.ID+"/start", url.Values{"format": {"anaglyph"}, "stereo.divergence": {"3.5"}, "encode.crf": {""}, "start": {"1:30"}, "kind": {"depth"}}, "/jobs/"+j.ID)
+	got, err := s.platform.Jobs.Get(t.Context(), j.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := job.DefaultOptions()
+	want.Format, want.Stereo.Divergence, want.Start = job.Anaglyph, 3.5, 90
+	if got.Options != want || got.StartedAt.IsZero() {
+		t.Errorf("the start form made %+v, started %v", got.Options, got.StartedAt)
+	}
+	post("/jobs/"+j.ID+"/cancel", nil, "/jobs/"+j.ID)
+	if got, err = s.platform.Jobs.Get(t.Context(), j.ID); err != nil || got.Status != job.Cancelled {
+		t.Errorf("after cancel: %s, %v", got.Status, err)
+	}
+	post("/jobs/"+j.ID+"/remove", nil, "/")
+}
+
+func TestAFormWithABadNumberSaysWhichField(t *testing.T) {
+	s := newSite(t)
+	j := s.addJob(job.Created, func(j *job.Job) { j.StartedAt = time.Time{} })
+	resp, err := s.Client().PostForm(s.URL+"/jobs/"+j.ID+"/start", url.Values{"stereo.divergence": {"a lot"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(string(text), "Stereo.divergence is") {
+		t.Errorf("%s: %.200s", resp.Status, text)
+	}
+}
+
+func TestStaticFilesAreKeptForEver(t *testing.T) {
+	s := newSite(t)
+	doc, err := html.Parse(strings.NewReader(s.get("/", false, http.StatusOK)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	walk(doc, func(n *html.Node) {
+		src := attr(n, "src")
+		if n.Data != "script" {
+			return
+		}
+		resp, err := s.Client().Get(s.URL + src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Header.Get("Cache-Control"); !strings.Contains(got, "immutable") {
+			t.Errorf("%s is kept %q", src, got)
+		}
+	})
+	s.get("/static/", false, http.StatusNotFound)
+	s.get("/static/app-OLD.js", false, http.StatusNotFound)
+}
+
+func TestTheThemeIsPaintedByTheServer(t *testing.T) {
+	s := newSite(t)
+	for cookie, want := range map[string]string{"dark": `data-theme="dark"`, `"><script>`: `<html lang="en">`} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Cookie", "theme="+cookie)
+		resp, err := s.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if !strings.Contains(string(text), want) {
+			t.Errorf("theme %s: no %s in the page", cookie, want)
+		}
+	}
+}
