@@ -32,14 +32,57 @@ type Moment struct {
 	Options  job.Options
 }
 
-// At measures the film around the given second and returns the frame that is shown then. The depth is the
-// one that the whole conversion would use: the engine looks as far around the frame as it does there.
+// Still is one frame of a film with its depth, from which a Moment is made for any options: finding it takes
+// seconds, showing it a fraction of one. Safe for concurrent use.
+type Still struct {
+	Seconds float64 // presentation time from the film's start
+	Frame   int     // among the frames of the measured part
+	Video   media.Video
+	Depth   depth.Map
+	Source  job.DepthOptions // where the depth comes from
+	// picture converts the frame itself; view renders and converts one format.
+	picture func() *image.RGBA
+	view    func(job.Format, job.StereoOptions) (*image.RGBA, error)
+}
+
+// At returns the moment of the film at the given second, as it would be converted with o.
 func At(ctx context.Context, path string, seconds float64, o job.Options) (*Moment, error) {
+	s, err := Find(ctx, path, seconds, o.Depth)
+	if err != nil {
+		return nil, err
+	}
+	return s.Moment(o)
+}
+
+// Picture returns the frame as it is.
+func (s *Still) Picture() *image.RGBA { return s.picture() }
+
+// Anaglyph returns both views mixed.
+func (s *Still) Anaglyph(o job.StereoOptions) (*image.RGBA, error) { return s.view(job.Anaglyph, o) }
+
+// DepthImage colours the depth map: dark = far, bright = near.
+func (s *Still) DepthImage() *image.RGBA { return depthImage(s.Depth) }
+
+// Moment shows the still with options; their depth source counts no more.
+func (s *Still) Moment(o job.Options) (*Moment, error) {
+	mixed, err := s.Anaglyph(o.Stereo)
+	if err != nil {
+		return nil, err
+	}
+	o.Depth = s.Source
+	return &Moment{
+		Seconds: s.Seconds, Frame: s.Frame, Video: s.Video, Depth: s.Depth, Options: o, Picture: s.Picture(), Anaglyph: mixed,
+	}, nil
+}
+
+// Find measures the film around the given second and returns the frame that is shown then. The depth is the
+// one that the whole conversion would use: the engine looks as far around the frame as it does there.
+func Find(ctx context.Context, path string, seconds float64, d job.DepthOptions) (*Still, error) {
 	src, err := media.Probe(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	support, err := clip.Support(o.Depth)
+	support, err := clip.Support(d)
 	if err != nil {
 		return nil, err
 	}
@@ -58,9 +101,9 @@ func At(ctx context.Context, path string, seconds float64, o job.Options) (*Mome
 		return nil, err
 	}
 	if plan.Video.Bits > 8 {
-		return moment[uint16](ctx, plan, segment, seconds, o)
+		return still[uint16](ctx, plan, segment, seconds, d)
 	}
-	return moment[uint8](ctx, plan, segment, seconds, o)
+	return still[uint8](ctx, plan, segment, seconds, d)
 }
 
 // planAround plans one segment that holds the frame at seconds and the engine's support around it.
@@ -96,26 +139,30 @@ func nearest(plan *media.Plan, seconds float64) int {
 	return best
 }
 
-func moment[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, seconds float64, o job.Options) (*Moment, error) {
+func still[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, seconds float64, d job.DepthOptions) (*Still, error) {
 	at := nearest(plan, seconds)
-	frame, m, err := estimate[T](ctx, plan, segment, at, o)
+	frame, m, err := estimate[T](ctx, plan, segment, at, d)
 	if err != nil {
 		return nil, err
 	}
-	result := &Moment{
-		Seconds: seconds, Frame: at, Video: plan.Video, Depth: *m, Options: o,
-		Picture: stereo.Picture(frame, clip.RenderConfig(plan.Video, o.Format, o.Stereo)),
-	}
-	mixed, err := render(frame, m, plan.Video, job.Anaglyph, o.Stereo)
-	if err != nil {
-		return nil, err
-	}
-	result.Anaglyph = stereo.Picture(mixed, clip.RenderConfig(plan.Video, job.Anaglyph, o.Stereo))
-	return result, nil
+	v := plan.Video
+	return &Still{
+		Seconds: seconds, Frame: at, Video: v, Depth: *m, Source: d,
+		picture: func() *image.RGBA {
+			return stereo.Picture(frame, clip.RenderConfig(v, job.FullSBS, job.StereoOptions{}))
+		},
+		view: func(f job.Format, o job.StereoOptions) (*image.RGBA, error) {
+			out, err := render(frame, m, v, f, o)
+			if err != nil {
+				return nil, err
+			}
+			return stereo.Picture(out, clip.RenderConfig(v, f, o)), nil
+		},
+	}, nil
 }
 
 // estimate decodes the segment and returns frame number at with its depth.
-func estimate[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, at int, o job.Options) (*yuv.Frame[T], *depth.Map, error) {
+func estimate[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, at int, d job.DepthOptions) (*yuv.Frame[T], *depth.Map, error) {
 	file, err := media.OpenSegment(ctx, segment)
 	if err != nil {
 		return nil, nil, err
@@ -126,7 +173,7 @@ func estimate[T yuv.Sample](ctx context.Context, plan *media.Plan, segment strin
 		return nil, nil, err
 	}
 	defer reader.Close()
-	est, err := depth.New(o.Depth.Model)
+	est, err := depth.New(d.Model)
 	if err != nil {
 		return nil, nil, err
 	}

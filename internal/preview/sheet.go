@@ -14,6 +14,7 @@ import (
 	xdraw "golang.org/x/image/draw"
 
 	"github.com/stereospot/stereospot/internal/stereo"
+	"github.com/stereospot/stereospot/internal/stereo/depth"
 )
 
 // Sizes of a sheet, in pixels.
@@ -58,10 +59,12 @@ func (m *Moment) Sheet() *image.RGBA {
 }
 
 // DepthImage colours the depth map: dark = far, bright = near.
-func (m *Moment) DepthImage() *image.RGBA {
-	img := image.NewRGBA(image.Rect(0, 0, m.Depth.W, m.Depth.H))
-	for i, d := range m.Depth.D {
-		img.SetRGBA(i%m.Depth.W, i/m.Depth.W, stereo.DepthColor(float64(d)))
+func (m *Moment) DepthImage() *image.RGBA { return depthImage(m.Depth) }
+
+func depthImage(m depth.Map) *image.RGBA {
+	img := image.NewRGBA(image.Rect(0, 0, m.W, m.H))
+	for i, d := range m.D {
+		img.SetRGBA(i%m.W, i/m.W, stereo.DepthColor(float64(d)))
 	}
 	return img
 }

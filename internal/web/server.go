@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -63,12 +64,13 @@ func DefaultLimits() Limits {
 // Server answers HTTP requests.
 type Server struct {
 	Config
-	api     huma.API
-	views   *views
-	handler http.Handler
-	hub     *hub.Hub
-	recent  *recentRate
-	plans   *planSizes
+	api      huma.API
+	views    *views
+	handler  http.Handler
+	hub      *hub.Hub
+	recent   *recentRate
+	plans    *planSizes
+	previews *previews
 }
 
 // New returns a Server. Only Platform, Actions and Log are required.
@@ -79,12 +81,18 @@ func New(_ context.Context, c Config) (*Server, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Scratch == "" {
+		c.Scratch = os.TempDir()
+	}
 	if c.Limits == (Limits{}) {
 		c.Limits = DefaultLimits()
 	}
 	s := &Server{Config: c, recent: &recentRate{jobs: c.Platform.Jobs}, plans: newPlanSizes(c.Platform.Input)}
 	s.hub = s.newHub()
 	var err error
+	if s.previews, err = newPreviews(c.Platform.Input, c.Scratch); err != nil {
+		return nil, err
+	}
 	if s.views, err = newViews(c.Now); err != nil {
 		return nil, err
 	}
@@ -93,6 +101,8 @@ func New(_ context.Context, c Config) (*Server, error) {
 	s.jobRoutes()
 	s.uploadRoutes()
 	s.eventRoutes()
+	s.previewRoutes()
+	s.resultRoutes()
 	if c.Objects != nil {
 		mux.Handle("/objects/", c.Objects)
 	}

@@ -1,0 +1,149 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/platform"
+)
+
+// resultRoutes adds what leads to a finished job's film.
+func (s *Server) resultRoutes() {
+	op := s.operation
+	handle(s, op(jobsOwner, "get-links", http.MethodGet, "/jobs/{id}/links", "Get links to the film, for any player", http.StatusOK), s.links)
+	handle(s, op(jobsOwner, "download", http.MethodGet, "/jobs/{id}/download", "Go to the film's download link", http.StatusSeeOther), s.download)
+	playlist := op(jobsOwner, "get-playlist", http.MethodGet, "/jobs/{id}/playlist.m3u", "Get a playlist that opens the film in a player", http.StatusOK)
+	handle(s, answering(playlist, "audio/x-mpegurl"), s.playlist)
+	thumbnail := op(jobsOwner, "get-thumbnail", http.MethodGet, "/jobs/{id}/thumbnail", "Get a small picture of the result", http.StatusOK)
+	huma.Register(s.api, answering(thumbnail, "image/jpeg"), s.thumbnail)
+}
+
+// answering describes an operation whose answer isn't JSON.
+func answering(op huma.Operation, contentType string) huma.Operation {
+	op.Responses = map[string]*huma.Response{"200": {
+		Description: "OK", Content: map[string]*huma.MediaType{contentType: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}},
+	}}
+	return op
+}
+
+// linkExpiry outlasts a long film with a pause for dinner.
+const linkExpiry = 12 * time.Hour
+
+type linksAnswer struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		Play     string    `json:"play" doc:"Plays in place; may be a path on this server"`
+		Download string    `json:"download" doc:"Saves it under file_name"`
+		FileName string    `json:"file_name"`
+		Playlist string    `json:"playlist" doc:"A path of this API"`
+		Expires  time.Time `json:"expires" doc:"When play and download end"`
+	}
+}
+
+// errNoFilm refuses a link to a film that isn't done.
+var errNoFilm = huma.Error409Conflict("the film isn't done: wait for the job to complete")
+
+// signFilm returns a link to a completed job's film.
+func (s *Server) signFilm(ctx context.Context, j job.Job, inline bool) (string, error) {
+	if j.Status != job.Completed || j.FinalKey == "" {
+		return "", errNoFilm
+	}
+	return s.Platform.Links.SignGet(ctx, j.FinalKey, platform.LinkOptions{Expires: linkExpiry, FileName: fileName(j), Inline: inline})
+}
+
+func (s *Server) links(ctx context.Context, _ *JobPath) (*linksAnswer, error) {
+	j, out := jobOf(ctx), &linksAnswer{CacheControl: "no-store"}
+	out.Body.FileName, out.Body.Expires = fileName(j), s.Now().Add(linkExpiry)
+	out.Body.Playlist = apiPrefix + "/jobs/" + j.ID + "/playlist.m3u"
+	var err error
+	if out.Body.Play, err = s.signFilm(ctx, j, true); err != nil {
+		return nil, err
+	}
+	out.Body.Download, err = s.signFilm(ctx, j, false)
+	return out, err
+}
+
+type redirect struct {
+	Location     string `header:"Location"`
+	CacheControl string `header:"Cache-Control"`
+}
+
+func (s *Server) download(ctx context.Context, _ *JobPath) (*redirect, error) {
+	link, err := s.signFilm(ctx, jobOf(ctx), false)
+	return &redirect{Location: link, CacheControl: "no-store"}, err
+}
+
+type playlistRequest struct {
+	JobPath
+	base *url.URL // of this server, as its users call it
+}
+
+// Resolve implements huma.Resolver.
+func (r *playlistRequest) Resolve(ctx huma.Context) []error {
+	req, _ := humago.Unwrap(ctx)
+	r.base = baseOf(req)
+	return nil
+}
+
+// baseOf returns the root of the address that a request was sent to.
+func baseOf(r *http.Request) *url.URL {
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return &url.URL{Scheme: scheme, Host: r.Host, Path: "/"}
+}
+
+type playlistAnswer struct {
+	ContentType  string `header:"Content-Type"`
+	Disposition  string `header:"Content-Disposition"`
+	CacheControl string `header:"Cache-Control"`
+	Body         []byte
+}
+
+// playlist answers with one absolute link, which needs no sign-in: players know nothing of this server.
+func (s *Server) playlist(ctx context.Context, in *playlistRequest) (*playlistAnswer, error) {
+	j := jobOf(ctx)
+	link, err := s.signFilm(ctx, j, true)
+	if err != nil {
+		return nil, err
+	}
+	base := in.base
+	if s.PublicURL != "" {
+		if base, err = url.Parse(s.PublicURL); err != nil {
+			return nil, err
+		}
+	}
+	absolute, err := base.Parse(link)
+	if err != nil {
+		return nil, err
+	}
+	title := strings.NewReplacer("\r", " ", "\n", " ").Replace(j.Title)
+	return &playlistAnswer{
+		ContentType: "audio/x-mpegurl", Disposition: `attachment; filename="stereospot.m3u"`, CacheControl: "no-store",
+		Body: fmt.Appendf(nil, "#EXTM3U\n#EXTINF:-1,%s\n%s\n", title, absolute),
+	}, nil
+}
+
+func (s *Server) thumbnail(ctx context.Context, _ *JobPath) (*huma.StreamResponse, error) {
+	r, o, err := s.Platform.Output.Get(ctx, job.PreviewKey(jobOf(ctx).ID), 0, -1)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		defer r.Close()
+		ctx.SetHeader("Content-Type", "image/jpeg")
+		ctx.SetHeader("Content-Length", fmt.Sprint(o.Size))
+		ctx.SetHeader("Cache-Control", "private, max-age=60")
+		_, _ = io.Copy(ctx.BodyWriter(), r) // the other end may be gone
+	}}, nil
+}

@@ -1,0 +1,121 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/platform"
+	"github.com/stereospot/stereospot/internal/preview"
+)
+
+// How many previews are remembered, and how many people may wait for one. A still holds one frame: 3 MB in HD, 25 MB
+// in 10-bit 4K.
+const (
+	keptStills    = 6
+	keptPictures  = 64
+	waitingStills = 8
+)
+
+// errBusy refuses a preview for which too many wait already.
+var errBusy = errors.New("many previews are being made")
+
+// previews finds stills one at a time: finding one takes all cores for a moment, and conversions need them too.
+type previews struct {
+	input    platform.Objects
+	scratch  string
+	turn     chan struct{} // holds a token while a still is being found or shown
+	queue    chan struct{} // a token for each who waits
+	stills   *lru.Cache[stillKey, *preview.Still]
+	pictures *lru.Cache[pictureKey, []byte] // JPEG
+}
+
+// stillKey names a frame and its depth.
+type stillKey struct {
+	jobID, etag string // of the source
+	at          float64
+	depth       job.DepthOptions
+}
+
+// pictureKey names a picture of a still.
+type pictureKey struct {
+	still  stillKey
+	kind   previewKind
+	stereo job.StereoOptions
+}
+
+func newPreviews(input platform.Objects, scratch string) (*previews, error) {
+	stills, err := lru.New[stillKey, *preview.Still](keptStills)
+	if err != nil {
+		return nil, err
+	}
+	pictures, err := lru.New[pictureKey, []byte](keptPictures)
+	return &previews{
+		input: input, scratch: scratch, turn: make(chan struct{}, 1), queue: make(chan struct{}, waitingStills),
+		stills: stills, pictures: pictures,
+	}, err
+}
+
+// picture returns the JPEG that key names, found and drawn if it isn't remembered. errBusy.
+func (p *previews) picture(ctx context.Context, key pictureKey) ([]byte, error) {
+	if known, ok := p.pictures.Get(key); ok {
+		return known, nil
+	}
+	leave, err := p.wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	still, err := p.find(ctx, key.still)
+	if err != nil {
+		return nil, err
+	}
+	jpeg, err := encode(still, key)
+	if err == nil {
+		p.pictures.Add(key, jpeg)
+	}
+	return jpeg, err
+}
+
+// wait returns when it is the caller's turn, which ends with leave.
+func (p *previews) wait(ctx context.Context) (leave func(), err error) {
+	select {
+	case p.queue <- struct{}{}:
+	default:
+		return nil, errBusy
+	}
+	defer func() { <-p.queue }()
+	select {
+	case p.turn <- struct{}{}:
+		return func() { <-p.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// find returns the still that key names.
+func (p *previews) find(ctx context.Context, key stillKey) (*preview.Still, error) {
+	if known, ok := p.stills.Get(key); ok {
+		return known, nil
+	}
+	if err := os.MkdirAll(p.scratch, 0o700); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(p.scratch, "preview-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path, err := platform.Fetch(ctx, p.input, job.SourceKey(key.jobID), dir)
+	if err != nil {
+		return nil, err
+	}
+	still, err := preview.Find(ctx, path, key.at, key.depth)
+	if err == nil {
+		p.stills.Add(key, still)
+	}
+	return still, err
+}
