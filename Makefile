@@ -1,4 +1,5 @@
-# The two commands a newcomer needs:
+# The commands a newcomer needs:
+#   make serve                  set up, build, start the page at http://127.0.0.1:8080
 #   make convert IN=film.mp4    set up, build, convert (without IN: a demo scene)
 #   make test                   set up what the tests need, run them all
 
@@ -24,6 +25,11 @@ setup:
 
 setup-test:
 	@scripts/setup.sh ffmpeg mediainfo mkvinfo
+
+# Films and results go to DATA; ARGS adds any option of `stereospot serve`, such as ARGS="--addr 127.0.0.1:9000".
+DATA ?= data
+serve: setup build
+	$(BIN) serve --data-dir "$(DATA)" $(ARGS)
 
 # ARGS adds any option of `stereospot convert`, such as ARGS="--format anaglyph".
 convert: setup build

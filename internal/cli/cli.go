@@ -27,14 +27,18 @@ const (
 
 // commands is the grammar; kong reads the tags.
 type commands struct {
-	Convert convertCommand `cmd:"" help:"Convert one video into 3D."`
-	Probe   probeCommand   `cmd:"" help:"Show what a video holds, how it would be split, and what survives."`
-	Preview previewCommand `cmd:"" help:"Draw a sheet of one frame: picture, depth, anaglyph, disparity."`
-	Scene   sceneCommand   `cmd:"" help:"Render a short film of a made-up scene, to try things on."`
-	Submit  submitCommand  `cmd:"" help:"Send videos to a StereoSpot server, and fetch the results."`
-	Jobs    jobsCommand    `cmd:"" help:"List, watch, cancel, retry and remove a server's jobs."`
-	DLQ     dlqCommand     `cmd:"" name:"dlq" help:"For operators: messages that failed as often as they may."`
-	Version versionCommand `cmd:"" help:"Print the version of StereoSpot and of FFmpeg."`
+	Convert     convertCommand     `cmd:"" help:"Convert one video into 3D."`
+	Probe       probeCommand       `cmd:"" help:"Show what a video holds, how it would be split, and what survives."`
+	Preview     previewCommand     `cmd:"" help:"Draw a sheet of one frame: picture, depth, anaglyph, disparity."`
+	Scene       sceneCommand       `cmd:"" help:"Render a short film of a made-up scene, to try things on."`
+	Serve       serveCommand       `cmd:"" help:"Run the web page and the workers on this machine."`
+	WebUI       webUICommand       `cmd:"" name:"web-ui" help:"Run the web page alone; the workers are processes of their own."`
+	MediaWorker mediaWorkerCommand `cmd:"" help:"Split films and join results, for a web page on the same data directory."`
+	VideoWorker videoWorkerCommand `cmd:"" help:"Convert segments, for a web page on the same data directory."`
+	Submit      submitCommand      `cmd:"" help:"Send videos to a StereoSpot server, and fetch the results."`
+	Jobs        jobsCommand        `cmd:"" help:"List, watch, cancel, retry and remove a server's jobs."`
+	DLQ         dlqCommand         `cmd:"" name:"dlq" help:"For operators: messages that failed as often as they may."`
+	Version     versionCommand     `cmd:"" help:"Print the version of StereoSpot and of FFmpeg."`
 }
 
 // streams are a process's standard streams, so that tests can stand in for them.

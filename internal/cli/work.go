@@ -151,7 +151,7 @@ func removeWork(dir string) error {
 // convert runs the job to its end and publishes the result.
 func (w *work) convert(ctx context.Context, overwrite, anyExtension bool) (published, error) {
 	if w.job.Status != job.Completed {
-		if err := w.pipeline().Run(ctx, w.job.ID, w.parallel()); err != nil {
+		if err := w.pipeline().Run(ctx, w.job.ID, fitJobs(w.req.jobs)); err != nil {
 			return published{}, err
 		}
 	}
@@ -195,11 +195,11 @@ func (w *work) pipeline() *pipeline.Pipeline {
 	}
 }
 
-// parallel is how many segments are converted at a time. Decoder, engine and encoder of one segment keep
-// about four cores busy.
-func (w *work) parallel() int {
-	if w.req.jobs > 0 {
-		return w.req.jobs
+// fitJobs is how many segments are converted at a time; 0 fits them to the machine. Decoder, engine and encoder of
+// one segment keep about four cores busy.
+func fitJobs(asked int) int {
+	if asked > 0 {
+		return asked
 	}
 	return max(1, runtime.NumCPU()/4)
 }

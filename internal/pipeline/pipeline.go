@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/stereospot/stereospot/internal/inference"
@@ -34,10 +35,13 @@ type Pipeline struct {
 	Pulse time.Duration
 	// Policy is what Reconcile goes by.
 	Policy Policy
+	// Sweeper, if set, is called by Reconcile.
+	Sweeper Sweeper
 	// Observe, if set, hears of progress; it must not block. Called from several goroutines.
 	Observe func(Event)
 
 	claims claims
+	swept  atomic.Int64 // when Sweeper was called last, epoch nanoseconds
 }
 
 // Stage names a part of the work, in the order in which a person sees them.

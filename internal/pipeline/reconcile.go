@@ -24,13 +24,21 @@ type Policy struct {
 	AbandonAfter time.Duration
 	// How long sources, segments and results are kept after a job has ended; a job goes with its result.
 	KeepSources, KeepSegments, KeepResults time.Duration
+	// SweepAge is how old files are that Sweeper may remove.
+	SweepAge time.Duration
+}
+
+// Sweeper removes what a crash left in a store between writing content and naming it.
+type Sweeper interface {
+	// Sweep removes what is older than minAge and returns how many files that were.
+	Sweep(ctx context.Context, minAge time.Duration) (int, error)
 }
 
 // DefaultPolicy suits one machine.
 func DefaultPolicy() Policy {
 	return Policy{
 		ResendAfter: 2 * time.Minute, MaxResends: 10, StallAfter: 6 * time.Hour,
-		AbandonAfter: 7 * 24 * time.Hour, KeepSegments: 24 * time.Hour,
+		AbandonAfter: 7 * 24 * time.Hour, KeepSegments: 24 * time.Hour, SweepAge: time.Hour,
 	}
 }
 
@@ -42,6 +50,7 @@ type Repairs struct {
 	Removed  int // jobs whose removal was finished
 	Expired  int // jobs whose source, segments or result were kept for long enough
 	Aborted  int // uploads that never ended
+	Swept    int // files that belonged to nothing
 }
 
 // Reconcile repairs what crashes and lost messages left, one pass over all jobs. One process at a time does it:
@@ -77,7 +86,19 @@ func (r *repairing) all(ctx context.Context) error {
 		r.each(ctx, liveStatuses(), r.repair),
 		r.each(ctx, []job.Status{job.Deleting}, r.remove),
 		r.each(ctx, []job.Status{job.Completed, job.Failed, job.Cancelled}, r.expire),
+		r.sweep(ctx),
 	)
+}
+
+// sweep reads the whole directory, so it is done seldom.
+func (r *repairing) sweep(ctx context.Context) (err error) {
+	last := time.Unix(0, r.swept.Load())
+	if r.Sweeper == nil || r.Policy.SweepAge <= 0 || r.within(last, r.Policy.SweepAge) {
+		return nil
+	}
+	r.swept.Store(r.Now().UnixNano())
+	r.Swept, err = r.Sweeper.Sweep(ctx, r.Policy.SweepAge)
+	return err
 }
 
 // each calls visit for every job in one of the statuses.

@@ -104,7 +104,8 @@ func New(_ context.Context, c Config) (*Server, error) {
 	s.previewRoutes()
 	s.resultRoutes()
 	if c.Objects != nil {
-		mux.Handle("/objects/", c.Objects)
+		mux.Handle("GET /objects/", c.Objects) // HEAD too
+		mux.Handle("PUT /objects/", c.Objects)
 	}
 	s.pages(mux)
 	s.handler = s.identify(mux)

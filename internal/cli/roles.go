@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stereospot/stereospot/internal/config"
+)
+
+// roles is what all roles of a process share.
+type roles struct {
+	data config.Data
+	pace config.Pace
+	log  config.Log
+}
+
+// role starts one of a process's tasks on r; what it starts ends with r's contexts.
+type role func(r *running) error
+
+// running is a process while it runs.
+type running struct {
+	*node
+	std  streams
+	soft context.Context // ends when no more work may be begun
+	hard context.Context // ends when work has to stop
+	work *errgroup.Group
+}
+
+// runRoles runs the roles until ctx ends or one of them fails: no more work is begun then, and what is under way
+// may end. A second signal stops that too.
+func runRoles(ctx context.Context, std streams, c roles, list ...role) error {
+	log := newLogger(c.log, std.err)
+	n, err := openNode(ctx, c.data, c.pace, log)
+	if err != nil {
+		return err
+	}
+	hard, stopHard := hardContext(ctx)
+	defer stopHard()
+	g, soft := errgroup.WithContext(ctx)
+	r := &running{node: n, std: std, soft: soft, hard: hard, work: g}
+	for _, start := range list {
+		if err := start(r); err != nil {
+			g.Go(func() error { return err }) // the others stop
+			break
+		}
+	}
+	<-soft.Done()
+	log.Info("stopping: work under way may end", "within", c.pace.Drain)
+	err = g.Wait()
+	log.Info("stopped")
+	return errors.Join(err, n.close())
+}
+
+// hardContext returns a context that outlives ctx and ends with the second signal.
+func hardContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		defer signal.Stop(signals)
+		for range 2 {
+			select {
+			case <-signals:
+			case <-hard.Done():
+				return
+			}
+		}
+		cancel()
+	}()
+	return hard, cancel
+}

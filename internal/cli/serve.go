@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/stereospot/stereospot/internal/config"
+	"github.com/stereospot/stereospot/internal/pipeline"
+	"github.com/stereospot/stereospot/internal/platform"
+	"github.com/stereospot/stereospot/internal/web"
+)
+
+type serveCommand struct{ config.Serve }
+
+// Help implements kong's detailed help.
+func (serveCommand) Help() string {
+	return `Everything in one process: the web page, and the workers that convert what is uploaded there.
+
+  stereospot serve                        then open http://127.0.0.1:8080
+  stereospot serve --data-dir /srv/films  keep films and results there
+
+The first Ctrl-C or SIGTERM lets work under way end within --drain, the second stops it at once. Either way, and
+after a crash or a power cut too, the same command continues where it was.`
+}
+
+// Run implements the command.
+func (c *serveCommand) Run(ctx context.Context, std streams) error {
+	if err := c.Check(); err != nil {
+		return usageError{err}
+	}
+	return runRoles(ctx, std, roles{data: c.Data, pace: c.Pace, log: c.Log},
+		webRole(c.Listen), upkeepRole(c.Upkeep), mediaRole(c.Splitting), videoRole(c.Converting))
+}
+
+type webUICommand struct{ config.WebUI }
+
+// Run implements the command.
+func (c *webUICommand) Run(ctx context.Context, std streams) error {
+	if err := c.Check(); err != nil {
+		return usageError{err}
+	}
+	return runRoles(ctx, std, roles{data: c.Data, pace: c.Pace, log: c.Log}, webRole(c.Listen), upkeepRole(c.Upkeep))
+}
+
+type mediaWorkerCommand struct{ config.MediaWorker }
+
+// Run implements the command.
+func (c *mediaWorkerCommand) Run(ctx context.Context, std streams) error {
+	if err := c.Check(); err != nil {
+		return usageError{err}
+	}
+	return runRoles(ctx, std, roles{data: c.Data, pace: c.Pace, log: c.Log}, mediaRole(c.Splitting))
+}
+
+type videoWorkerCommand struct{ config.VideoWorker }
+
+// Run implements the command.
+func (c *videoWorkerCommand) Run(ctx context.Context, std streams) error {
+	if err := c.Check(); err != nil {
+		return usageError{err}
+	}
+	return runRoles(ctx, std, roles{data: c.Data, pace: c.Pace, log: c.Log}, videoRole(c.Converting))
+}
+
+// mediaRole splits films, records converted segments, and joins them.
+func mediaRole(c config.Splitting) role {
+	return workers(map[platform.QueueName]int{
+		platform.ChunkingQueue: c.MediaJobs, platform.SegmentOutputQueue: 4, platform.ReassemblyQueue: c.MediaJobs,
+	})
+}
+
+// videoRole converts segments.
+func videoRole(c config.Converting) role {
+	return workers(map[platform.QueueName]int{platform.VideoWorkerQueue: fitJobs(c.ConvertJobs)})
+}
+
+// workers handles the messages of queues, each up to a number at a time.
+func workers(queues map[platform.QueueName]int) role {
+	return func(r *running) error {
+		for q, concurrency := range queues {
+			w := r.worker(q, concurrency)
+			r.work.Go(func() error { w.Run(r.hard, r.soft.Done()); return nil })
+		}
+		return nil
+	}
+}
+
+// upkeepRole repairs and tidies up.
+func upkeepRole(c config.Upkeep) role {
+	return func(r *running) error {
+		r.pipeline.Policy = pipeline.Policy{
+			ResendAfter: c.ResendAfter, MaxResends: pipeline.DefaultPolicy().MaxResends, StallAfter: time.Duration(c.StallAfter),
+			AbandonAfter: time.Duration(c.AbandonAfter), SweepAge: c.SweepAge,
+			KeepSources: time.Duration(c.KeepSources), KeepSegments: time.Duration(c.KeepSegments), KeepResults: time.Duration(c.KeepResults),
+		}
+		r.pipeline.Sweeper = r.store
+		r.work.Go(func() error { r.reconcile(c.ReconcileEvery); return nil })
+		return nil
+	}
+}
+
+// reconcile makes one pass after another until the soft stop.
+func (r *running) reconcile(every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		repairs, err := r.pipeline.Reconcile(r.soft)
+		if err != nil && r.soft.Err() == nil {
+			r.log.Error("not everything could be repaired", "error", err)
+		}
+		if repairs != (pipeline.Repairs{}) {
+			r.log.Info("repaired", "repairs", repairs)
+		}
+		select {
+		case <-r.soft.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// webRole serves the page and the API.
+func webRole(c config.Listen) role {
+	return func(r *running) error {
+		if !c.Loopback() {
+			return usagef("%s can be reached from the network, and anybody there could use it: listen on 127.0.0.1, or set a password", c.Addr)
+		}
+		listener, err := net.Listen("tcp", c.Addr)
+		if err != nil {
+			return fmt.Errorf("can't listen on %s: %w (choose another with --addr)", c.Addr, err)
+		}
+		site, err := web.New(r.soft, r.webConfig(c))
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		server := &http.Server{Handler: site, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: site.Limits.HeaderBytes}
+		r.work.Go(func() error { return site.Run(r.soft) })
+		r.work.Go(func() error { return r.serveHTTP(server, listener) })
+		fmt.Fprintf(r.std.out, "StereoSpot is at http://%s (data in %s)\n", listener.Addr(), r.dir)
+		return nil
+	}
+}
+
+func (r *running) webConfig(c config.Listen) web.Config {
+	return web.Config{
+		Platform: r.pipeline.Platform, Actions: r.pipeline, Objects: r.store.Handler(), Log: r.log, Version: version(),
+		PublicURL: c.PublicURL, Scratch: r.scratch.dir,
+		FreeBytes: func() (int64, error) { s, err := r.disk.Status(); return s.Free - s.MinFree, err },
+	}
+}
+
+// serveHTTP serves until the soft stop; requests under way may end within the time to drain, or until the hard stop.
+func (r *running) serveHTTP(server *http.Server, listener net.Listener) error {
+	stopped := make(chan error, 1)
+	go func() {
+		<-r.soft.Done()
+		ctx, cancel := context.WithTimeout(r.hard, r.pace.Drain)
+		defer cancel()
+		stopped <- errors.Join(server.Shutdown(ctx), server.Close())
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	if err := <-stopped; err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}

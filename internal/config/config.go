@@ -1,0 +1,173 @@
+// Package config holds what each role of StereoSpot is told by flags and environment variables: one struct per role,
+// whose Check lists every problem at once. The tags are kong's.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Data says where a machine's roles keep what they share.
+type Data struct {
+	DataDir string `help:"Directory for films, results and the database; the roles of one machine share it. Default: $XDG_DATA_HOME/stereospot." env:"STEREOSPOT_DATA_DIR" type:"path" placeholder:"DIR"`
+	MinFree Size   `help:"Take no work on while the data directory's disk has less room than this." env:"STEREOSPOT_MIN_FREE" default:"2GiB" placeholder:"SIZE"`
+}
+
+func (d *Data) check(bad func(string, ...any)) {
+	if d.DataDir == "" {
+		if d.DataDir = defaultDataDir(); d.DataDir == "" {
+			bad("there is no home directory to keep data in: name one with --data-dir")
+		}
+	}
+	if d.MinFree < 0 {
+		bad("--min-free is %v: use a size such as 2GiB, or 0", d.MinFree)
+	}
+}
+
+// defaultDataDir follows the XDG base directory specification.
+func defaultDataDir() string {
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "stereospot")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, ".local", "share", "stereospot")
+}
+
+// Log says how the log is written.
+type Log struct {
+	LogFormat string `help:"Form of the log: ${enum}." env:"STEREOSPOT_LOG_FORMAT" enum:"text,json" default:"text"`
+	LogLevel  string `help:"Least level that is logged: ${enum}." env:"STEREOSPOT_LOG_LEVEL" enum:"debug,info,warn,error" default:"info"`
+}
+
+// Level returns the level as slog knows it.
+func (l Log) Level() slog.Level {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(l.LogLevel)) // the flag's values are its names
+	return level
+}
+
+// Pace says how quickly a dead process's work is taken over. Short times cost queries.
+type Pace struct {
+	Visibility time.Duration `help:"How long a message whose worker died stays out of sight." env:"STEREOSPOT_VISIBILITY" default:"30s" hidden:""`
+	Lease      time.Duration `help:"How long a dead process's lease lasts." env:"STEREOSPOT_LEASE" default:"30s" hidden:""`
+	Pulse      time.Duration `help:"Time between progress reports, and how late work learns that its job was cancelled." env:"STEREOSPOT_PULSE" default:"1s" hidden:""`
+	Retry      time.Duration `help:"Wait before a failed message's second attempt; doubled with each one after." env:"STEREOSPOT_RETRY" default:"5s" hidden:""`
+	Drain      time.Duration `help:"How long work may go on after the first SIGTERM or Ctrl-C; the second ends it at once." env:"STEREOSPOT_DRAIN" default:"20s"`
+}
+
+func (p *Pace) check(bad func(string, ...any)) {
+	for _, d := range []struct {
+		flag  string
+		value time.Duration
+		least time.Duration
+	}{
+		{"--visibility", p.Visibility, 500 * time.Millisecond}, {"--lease", p.Lease, 500 * time.Millisecond},
+		{"--pulse", p.Pulse, 10 * time.Millisecond}, {"--retry", p.Retry, time.Millisecond}, {"--drain", p.Drain, 0},
+	} {
+		if d.value < d.least {
+			bad("%s is %v: use at least %v", d.flag, d.value, d.least)
+		}
+	}
+}
+
+// Upkeep says how the reconciler works: what it repairs, and what it removes.
+type Upkeep struct {
+	ReconcileEvery time.Duration `help:"Time between looks at jobs that a crash may have left standing." env:"STEREOSPOT_RECONCILE_EVERY" default:"15s" hidden:""`
+	ResendAfter    time.Duration `help:"How long a job stands still before its messages are sent again." env:"STEREOSPOT_RESEND_AFTER" default:"1m" hidden:""`
+	StallAfter     Span          `help:"Fail a job that made no progress for this long." env:"STEREOSPOT_STALL_AFTER" default:"6h" placeholder:"TIME"`
+	AbandonAfter   Span          `help:"Drop an upload that was not continued for this long; 0 keeps it." env:"STEREOSPOT_ABANDON_AFTER" default:"7d" placeholder:"TIME"`
+	KeepSources    Span          `help:"Remove the source of a job this long after its end; 0 keeps it." env:"STEREOSPOT_KEEP_SOURCES" default:"0" placeholder:"TIME"`
+	KeepSegments   Span          `help:"Remove the segments of a job this long after its end; 0 keeps them." env:"STEREOSPOT_KEEP_SEGMENTS" default:"1d" placeholder:"TIME"`
+	KeepResults    Span          `help:"Remove a job with its result this long after its end; 0 keeps it." env:"STEREOSPOT_KEEP_RESULTS" default:"0" placeholder:"TIME"`
+	SweepAge       time.Duration `help:"Age from which files that belong to nothing are removed." env:"STEREOSPOT_SWEEP_AGE" default:"1h" hidden:""`
+}
+
+func (u *Upkeep) check(bad func(string, ...any)) {
+	if u.ReconcileEvery < 10*time.Millisecond {
+		bad("--reconcile-every is %v: use at least 10ms", u.ReconcileEvery)
+	}
+	if u.ResendAfter <= 0 {
+		bad("--resend-after is %v: use a time above 0", u.ResendAfter)
+	}
+	for flag, v := range map[string]Span{
+		"--stall-after": u.StallAfter, "--abandon-after": u.AbandonAfter, "--keep-sources": u.KeepSources,
+		"--keep-segments": u.KeepSegments, "--keep-results": u.KeepResults,
+	} {
+		if v < 0 {
+			bad("%s is %v: use a time such as 36h or 30d, or 0", flag, v)
+		}
+	}
+}
+
+// Listen says where the web server is reached.
+type Listen struct {
+	Addr      string `help:"Address to listen on." env:"STEREOSPOT_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	PublicURL string `help:"Address that people outside use, where a proxy stands in front." env:"STEREOSPOT_PUBLIC_URL" placeholder:"URL"`
+}
+
+func (l *Listen) check(bad func(string, ...any)) {
+	if _, _, err := net.SplitHostPort(l.Addr); err != nil {
+		bad("--addr is %q: use host:port, such as 127.0.0.1:8080", l.Addr)
+	}
+	if l.PublicURL == "" {
+		return
+	}
+	if u, err := url.Parse(l.PublicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		bad("--public-url is %q: use an address such as https://films.example", l.PublicURL)
+	}
+}
+
+// Loopback reports whether only this machine can reach the address.
+func (l *Listen) Loopback() bool {
+	host, _, err := net.SplitHostPort(l.Addr)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Converting says how much a machine converts at a time.
+type Converting struct {
+	ConvertJobs int `help:"Segments converted at the same time. 0 = fit to this machine." env:"STEREOSPOT_CONVERT_JOBS" default:"0" placeholder:"N"`
+}
+
+func (c *Converting) check(bad func(string, ...any)) {
+	if c.ConvertJobs < 0 || c.ConvertJobs > 64 {
+		bad("--convert-jobs is %d: use 0 to 64", c.ConvertJobs)
+	}
+}
+
+// Splitting says how much a machine splits and joins at a time.
+type Splitting struct {
+	MediaJobs int `help:"Films split, and films joined, at the same time." env:"STEREOSPOT_MEDIA_JOBS" default:"1" placeholder:"N"`
+}
+
+func (s *Splitting) check(bad func(string, ...any)) {
+	if s.MediaJobs < 1 || s.MediaJobs > 64 {
+		bad("--media-jobs is %d: use 1 to 64", s.MediaJobs)
+	}
+}
+
+// part is a group of settings that several roles share.
+type part interface {
+	check(bad func(format string, args ...any))
+}
+
+// all returns every problem of the parts, joined.
+func all(parts ...part) error {
+	var errs []error
+	for _, p := range parts {
+		p.check(func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) })
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,51 @@
+package config
+
+// Serve is everything in one process.
+type Serve struct {
+	Listen
+	Data
+	Converting
+	Splitting
+	Upkeep
+	Pace
+	Log
+}
+
+// Check returns every problem joined into one error, and fills in defaults that depend on the machine.
+func (c *Serve) Check() error {
+	return all(&c.Listen, &c.Data, &c.Converting, &c.Splitting, &c.Upkeep, &c.Pace)
+}
+
+// WebUI is the web server with the reconciler.
+type WebUI struct {
+	Listen
+	Data
+	Upkeep
+	Pace
+	Log
+}
+
+// Check is as Serve's.
+func (c *WebUI) Check() error { return all(&c.Listen, &c.Data, &c.Upkeep, &c.Pace) }
+
+// MediaWorker splits films, records converted segments, and joins them.
+type MediaWorker struct {
+	Data
+	Splitting
+	Pace
+	Log
+}
+
+// Check is as Serve's.
+func (c *MediaWorker) Check() error { return all(&c.Data, &c.Splitting, &c.Pace) }
+
+// VideoWorker converts segments.
+type VideoWorker struct {
+	Data
+	Converting
+	Pace
+	Log
+}
+
+// Check is as Serve's.
+func (c *VideoWorker) Check() error { return all(&c.Data, &c.Converting, &c.Pace) }
