@@ -38,6 +38,8 @@ type commands struct {
 	Submit      submitCommand      `cmd:"" help:"Send videos to a StereoSpot server, and fetch the results."`
 	Jobs        jobsCommand        `cmd:"" help:"List, watch, cancel, retry and remove a server's jobs."`
 	DLQ         dlqCommand         `cmd:"" name:"dlq" help:"For operators: messages that failed as often as they may."`
+	Doctor      doctorCommand      `cmd:"" help:"Look for what keeps StereoSpot from working here, and say what to do."`
+	Backup      backupCommand      `cmd:"" help:"Copy a server's data directory, while it runs."`
 	Version     versionCommand     `cmd:"" help:"Print the version of StereoSpot and of FFmpeg."`
 }
 

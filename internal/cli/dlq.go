@@ -56,7 +56,7 @@ func (f *dlqFlags) open(ctx context.Context) (deadLetterBox, func() error, error
 
 // openData opens a data directory that is there already.
 func openData(ctx context.Context, dir string) (*local.Store, error) {
-	if _, err := os.Stat(filepath.Join(dir, "stereospot.db")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, local.DatabaseFile)); err != nil {
 		return nil, fmt.Errorf("%s is no data directory of StereoSpot: name the one that serve uses with --data-dir", dir)
 	}
 	return local.Open(ctx, dir, local.Options{Notifications: platform.Notifications()})

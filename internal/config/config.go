@@ -21,7 +21,7 @@ type Data struct {
 
 func (d *Data) check(bad func(string, ...any)) {
 	if d.DataDir == "" {
-		if d.DataDir = defaultDataDir(); d.DataDir == "" {
+		if d.DataDir = DefaultDataDir(); d.DataDir == "" {
 			bad("there is no home directory to keep data in: name one with --data-dir")
 		}
 	}
@@ -30,8 +30,8 @@ func (d *Data) check(bad func(string, ...any)) {
 	}
 }
 
-// defaultDataDir follows the XDG base directory specification.
-func defaultDataDir() string {
+// DefaultDataDir follows the XDG base directory specification; it is empty where there is no home directory.
+func DefaultDataDir() string {
 	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "stereospot")
 	}

@@ -115,10 +115,8 @@ func checkEncoder(ctx context.Context, encoder string) error {
 	if err != nil {
 		return err
 	}
-	for line := range strings.Lines(string(out)) {
-		if fields := strings.Fields(line); len(fields) > 1 && fields[1] == encoder {
-			return nil
-		}
+	if lists(string(out), encoder) {
+		return nil
 	}
 	return &Error{Reason: fmt.Sprintf("this FFmpeg lacks the encoder %s: choose another with --encoder", encoder)}
 }
