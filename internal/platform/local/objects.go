@@ -114,13 +114,13 @@ func (b *Bucket) pathOf(r record) string {
 
 // Head implements platform.Objects.
 func (b *Bucket) Head(ctx context.Context, key string) (platform.Object, error) {
-	r, err := b.find(ctx, b.s.db, key)
+	r, err := b.find(ctx, &b.s.db, key)
 	return r.Object, err
 }
 
 // Path implements platform.Files.
 func (b *Bucket) Path(ctx context.Context, key string) (string, error) {
-	r, err := b.find(ctx, b.s.db, key)
+	r, err := b.find(ctx, &b.s.db, key)
 	if err != nil {
 		return "", err
 	}
@@ -144,7 +144,7 @@ func (b *Bucket) Get(ctx context.Context, key string, offset, length int64) (io.
 func (b *Bucket) open(ctx context.Context, key string) (*os.File, record, error) {
 	const attempts = 5 // the file may be replaced between reading the row and opening it
 	for attempt := 1; ; attempt++ {
-		r, err := b.find(ctx, b.s.db, key)
+		r, err := b.find(ctx, &b.s.db, key)
 		if err != nil {
 			return nil, r, err
 		}
@@ -291,7 +291,7 @@ func (b *Bucket) publishOrDrop(ctx context.Context, key string, r record, opts p
 // withdraw removes the file of a version that wasn't published. In doubt (a commit may fail after it was written)
 // it stays, and Sweep decides.
 func (b *Bucket) withdraw(ctx context.Context, key string, r record) error {
-	now, err := b.find(ctx, b.s.db, key)
+	now, err := b.find(ctx, &b.s.db, key)
 	if err != nil && !errors.Is(err, platform.ErrNotFound) || now.file == r.file {
 		return nil
 	}

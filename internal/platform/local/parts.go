@@ -29,7 +29,7 @@ type slot struct {
 // putPart stores size bytes of r as the upload's part. A part counts once it is whole and on the disk; until then, and
 // after an error, an earlier copy of it stays. ErrNotFound, io.ErrUnexpectedEOF.
 func (u uploads) putPart(ctx context.Context, key, id string, number int, size int64, r io.Reader) (platform.Part, error) {
-	row, err := u.find(ctx, u.b.s.db, key, id)
+	row, err := u.find(ctx, &u.b.s.db, key, id)
 	if err != nil {
 		return platform.Part{}, err
 	}

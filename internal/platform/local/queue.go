@@ -35,11 +35,16 @@ const pollInterval = 200 * time.Millisecond
 const maxHidden = 12 * time.Hour
 
 // Send implements platform.Queue.
-func (q queue) Send(ctx context.Context, delay time.Duration, bodies ...[]byte) error {
-	if len(bodies) == 0 {
+func (q queue) Send(ctx context.Context, delay time.Duration, bodies ...[]byte) (err error) {
+	switch {
+	case len(bodies) == 0:
 		return nil
+	case len(bodies) <= platform.MaxBatch: // the usual ones, prepared
+		statement, args := q.insertion(delay, bodies)
+		_, err = q.s.exec(ctx, statement, args...)
+	default:
+		err = q.s.write(ctx, func(tx *sql.Tx) error { return q.insert(ctx, tx, delay, bodies...) })
 	}
-	err := q.s.write(ctx, func(tx *sql.Tx) error { return q.insert(ctx, tx, delay, bodies...) })
 	if err == nil {
 		q.s.bells.ring(q.name)
 	}
@@ -48,20 +53,24 @@ func (q queue) Send(ctx context.Context, delay time.Duration, bodies ...[]byte) 
 
 // insert adds messages within a transaction; the caller rings the bell after it.
 func (q queue) insert(ctx context.Context, tx *sql.Tx, delay time.Duration, bodies ...[]byte) error {
-	const columns, rows = 5, 200 // per statement
-	now := q.s.now()
-	visible := now.Add(min(max(delay, 0), maxHidden))
+	const rows = 200 // per statement
 	for batch := range slices.Chunk(bodies, rows) {
-		args := make([]any, 0, columns*len(batch))
-		for _, body := range batch {
-			args = append(args, string(q.name), body, now.UnixNano(), now.UnixNano(), visible.UnixNano())
-		}
-		values := strings.Repeat(", (?, ?, ?, ?, ?)", len(batch))[2:]
-		if _, err := tx.ExecContext(ctx, "INSERT INTO messages (queue, body, sent, hidden, visible) VALUES "+values, args...); err != nil {
+		statement, args := q.insertion(delay, batch)
+		if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// insertion returns the statement that adds messages, and its arguments.
+func (q queue) insertion(delay time.Duration, bodies [][]byte) (statement string, args []any) {
+	now := q.s.now()
+	visible := now.Add(min(max(delay, 0), maxHidden))
+	for _, body := range bodies {
+		args = append(args, string(q.name), body, now.UnixNano(), now.UnixNano(), visible.UnixNano())
+	}
+	return "INSERT INTO messages (queue, body, sent, hidden, visible) VALUES " + strings.Repeat(", (?, ?, ?, ?, ?)", len(bodies))[2:], args
 }
 
 // Receive implements platform.Queue.
@@ -89,93 +98,75 @@ func (q queue) Receive(ctx context.Context, limit int, wait time.Duration) ([]pl
 }
 
 // take delivers up to limit visible messages.
-func (q queue) take(ctx context.Context, limit int) (list []platform.Message, err error) {
-	now := q.s.now()
-	if work, err := q.look(ctx, now); err != nil || !work {
-		return nil, err // without the write lock: idle receivers disturb nobody
+func (q queue) take(ctx context.Context, limit int) ([]platform.Message, error) {
+	for {
+		now := q.s.now()
+		due, wrong, err := q.look(ctx, now)
+		if wrong && err == nil {
+			err = q.mend(ctx, now)
+		}
+		if err != nil || !due && !wrong {
+			return nil, err // without the write lock: idle receivers disturb nobody
+		}
+		list, buried, err := q.deliver(ctx, now, limit)
+		if err != nil || len(list) > 0 || buried == 0 {
+			return list, err
+		}
 	}
-	err = q.s.write(ctx, func(tx *sql.Tx) error {
-		if err := q.mend(ctx, tx, now); err != nil {
-			return err
-		}
-		if err := q.bury(ctx, tx, now, limit); err != nil {
-			return err
-		}
-		list, err = q.deliver(ctx, tx, now, limit)
-		return err
-	})
-	return list, err
 }
 
-// look reports whether take has anything to do.
-func (q queue) look(ctx context.Context, now time.Time) (work bool, err error) {
-	err = q.s.db.QueryRowContext(ctx, `SELECT
-		EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND dead = 0 AND visible <= ?2) OR
-		EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND dead = 0 AND visible > ?3 AND hidden > ?2)`,
-		string(q.name), now.UnixNano(), q.far(now)).Scan(&work)
-	return work, err
+// look reports whether there are visible messages, and hidden ones to mend.
+func (q queue) look(ctx context.Context, now time.Time) (due, wrong bool, err error) {
+	statement, err := q.s.db.statement(ctx, `SELECT
+		EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND dead = 0 AND visible <= ?2),
+		EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND dead = 0 AND visible > ?3 AND hidden > ?2)`)
+	if err != nil {
+		return false, false, err
+	}
+	err = statement.QueryRowContext(ctx, string(q.name), now.UnixNano(), q.far(now)).Scan(&due, &wrong)
+	return due, wrong, err
 }
 
 // far is the time beyond which a message is hidden by a long back-off or by a clock that was wrong. A message
 // that is hidden for less than that comes back soon enough without mending.
-func (q queue) far(now time.Time) int64 { return now.Add(q.visibility()).UnixNano() }
-
-func (q queue) visibility() time.Duration {
-	if q.s.visibility > 0 {
-		return q.s.visibility
-	}
-	return q.name.Visibility()
-}
+func (q queue) far(now time.Time) int64 { return now.Add(q.name.Visibility()).UnixNano() }
 
 // mend hides messages from now that were hidden at a time which hasn't come yet.
-func (q queue) mend(ctx context.Context, tx *sql.Tx, now time.Time) error {
-	_, err := tx.ExecContext(ctx, `UPDATE messages SET visible = ?2 + (visible - hidden), hidden = ?2
-		WHERE queue = ?1 AND dead = 0 AND visible > ?3 AND hidden > ?2`,
-		string(q.name), now.UnixNano(), q.far(now))
+func (q queue) mend(ctx context.Context, now time.Time) error {
+	_, err := q.s.exec(ctx, `UPDATE messages SET visible = ?2 + (visible - hidden), hidden = ?2
+		WHERE queue = ?1 AND dead = 0 AND visible > ?3 AND hidden > ?2`, string(q.name), now.UnixNano(), q.far(now))
 	return err
 }
 
-// nextMessages selects the messages that would be delivered now: queue, now, limit.
-const nextMessages = "SELECT id FROM messages WHERE queue = ?1 AND dead = 0 AND visible <= ?2 ORDER BY visible LIMIT ?3"
-
-// bury makes dead letters of the next messages that were delivered too often, until there is none among them.
-func (q queue) bury(ctx context.Context, tx *sql.Tx, now time.Time, limit int) error {
-	for {
-		result, err := tx.ExecContext(ctx, "UPDATE messages SET dead = 1 WHERE received >= ?4 AND id IN ("+nextMessages+")",
-			string(q.name), now.UnixNano(), limit, platform.MaxReceives)
-		if err != nil {
-			return err
-		}
-		if n, err := result.RowsAffected(); err != nil || n == 0 {
-			return err
-		}
-	}
+// deliver hides the next messages and returns them, the first sent first. Those that were delivered too often it
+// makes dead letters of instead, and counts them.
+func (q queue) deliver(ctx context.Context, now time.Time, limit int) (list []platform.Message, buried int, err error) {
+	err = q.s.queryWrite(ctx, func(rows *sql.Rows) (err error) {
+		list, err = scanMessages(rows)
+		return err
+	}, `UPDATE messages SET dead = received >= ?5, received = received + (received < ?5), hidden = ?2, visible = ?4
+		WHERE id IN (SELECT id FROM messages WHERE queue = ?1 AND dead = 0 AND visible <= ?2 ORDER BY visible LIMIT ?3)
+		RETURNING id, body, received, sent, dead`,
+		string(q.name), now.UnixNano(), limit, q.far(now), platform.MaxReceives)
+	alive := slices.DeleteFunc(list, func(m platform.Message) bool { return m.Handle == "" })
+	return alive, len(list) - len(alive), err
 }
 
-// deliver hides the next messages and returns them, the first sent first.
-func (q queue) deliver(ctx context.Context, tx *sql.Tx, now time.Time, limit int) ([]platform.Message, error) {
-	rows, err := tx.QueryContext(ctx, "UPDATE messages SET received = received + 1, hidden = ?2, visible = ?4 WHERE id IN ("+nextMessages+`)
-		RETURNING id, body, received, sent`, string(q.name), now.UnixNano(), limit, q.far(now))
-	if err != nil {
-		return nil, err
-	}
-	list, err := scanMessages(rows)
-	for i, m := range list {
-		list[i].Handle = m.ID + "." + strconv.Itoa(m.Receive)
-	}
-	return list, err
-}
-
+// scanMessages reads id, body, received, sent, dead; dead letters have no receipt.
 func scanMessages(rows *sql.Rows) ([]platform.Message, error) {
 	defer rows.Close()
 	var list []platform.Message
 	for rows.Next() {
 		var m platform.Message
 		var sent int64
-		if err := rows.Scan(&m.ID, &m.Body, &m.Receive, &sent); err != nil {
+		var dead bool
+		if err := rows.Scan(&m.ID, &m.Body, &m.Receive, &sent, &dead); err != nil {
 			return nil, err
 		}
 		m.Sent = time.Unix(0, sent)
+		if !dead {
+			m.Handle = m.ID + "." + strconv.Itoa(m.Receive)
+		}
 		list = append(list, m)
 	}
 	slices.SortFunc(list, func(a, b platform.Message) int {
@@ -243,7 +234,7 @@ var _ platform.DeadLetters = deadLetters{}
 
 // List implements platform.DeadLetters.
 func (d deadLetters) List(ctx context.Context, limit int) ([]platform.Message, error) {
-	rows, err := d.s.db.QueryContext(ctx, "SELECT id, body, received, sent FROM messages WHERE queue = ? AND dead = 1 ORDER BY id LIMIT ?",
+	rows, err := d.s.db.QueryContext(ctx, "SELECT id, body, received, sent, dead FROM messages WHERE queue = ? AND dead = 1 ORDER BY id LIMIT ?",
 		string(d.name), limit)
 	if err != nil {
 		return nil, err
@@ -255,7 +246,7 @@ func (d deadLetters) List(ctx context.Context, limit int) ([]platform.Message, e
 func (d deadLetters) Redrive(ctx context.Context, limit int) (n int, err error) {
 	err = d.s.write(ctx, func(tx *sql.Tx) error {
 		rows, err := tx.QueryContext(ctx, `DELETE FROM messages WHERE id IN
-			(SELECT id FROM messages WHERE queue = ? AND dead = 1 ORDER BY id LIMIT ?) RETURNING id, body, received, sent`, string(d.name), limit)
+			(SELECT id FROM messages WHERE queue = ? AND dead = 1 ORDER BY id LIMIT ?) RETURNING id, body, received, sent, dead`, string(d.name), limit)
 		if err != nil {
 			return err
 		}

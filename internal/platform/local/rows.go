@@ -72,7 +72,7 @@ func putJob(ctx context.Context, tx *sql.Tx, j *job.Job) error {
 }
 
 // Get implements platform.Jobs.
-func (r jobs) Get(ctx context.Context, id string) (job.Job, error) { return getJob(ctx, r.s.db, id) }
+func (r jobs) Get(ctx context.Context, id string) (job.Job, error) { return getJob(ctx, &r.s.db, id) }
 
 // Update implements platform.Jobs. The transaction holds the write lock from the start, so nobody writes in between.
 func (r jobs) Update(ctx context.Context, id string, change func(*job.Job) error) (job.Job, error) {

@@ -30,7 +30,7 @@ type Options struct {
 // Store is an open data directory.
 type Store struct {
 	dir           string
-	db            *sql.DB // for reading
+	db            pool // for reading
 	writer        *writer
 	now           func() time.Time
 	notifications []platform.Notification

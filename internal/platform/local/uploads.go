@@ -107,7 +107,7 @@ func partsOf(ctx context.Context, from queryer, id string) ([]part, error) {
 
 // SignPart implements platform.Uploads.
 func (u uploads) SignPart(ctx context.Context, key, id string, number int, expires time.Duration) (string, error) {
-	if _, err := u.find(ctx, u.b.s.db, key, id); err != nil {
+	if _, err := u.find(ctx, &u.b.s.db, key, id); err != nil {
 		return "", err
 	}
 	if number < 1 || number > platform.MaxParts {
@@ -118,10 +118,10 @@ func (u uploads) SignPart(ctx context.Context, key, id string, number int, expir
 
 // Parts implements platform.Uploads.
 func (u uploads) Parts(ctx context.Context, key, id string) ([]platform.Part, error) {
-	if _, err := u.find(ctx, u.b.s.db, key, id); err != nil {
+	if _, err := u.find(ctx, &u.b.s.db, key, id); err != nil {
 		return nil, err
 	}
-	stored, err := partsOf(ctx, u.b.s.db, id)
+	stored, err := partsOf(ctx, &u.b.s.db, id)
 	list := make([]platform.Part, len(stored))
 	for i, p := range stored {
 		list[i] = p.Part
@@ -131,7 +131,7 @@ func (u uploads) Parts(ctx context.Context, key, id string) ([]platform.Part, er
 
 // Abort implements platform.Uploads.
 func (u uploads) Abort(ctx context.Context, key, id string) error {
-	row, err := u.find(ctx, u.b.s.db, key, id)
+	row, err := u.find(ctx, &u.b.s.db, key, id)
 	if errors.Is(err, platform.ErrNotFound) {
 		return nil
 	}
@@ -173,7 +173,7 @@ func (u uploads) removeFiles(list []part) error {
 
 // Complete implements platform.Uploads.
 func (u uploads) Complete(ctx context.Context, key, id string, named []platform.Part) (platform.Object, error) {
-	row, err := u.find(ctx, u.b.s.db, key, id)
+	row, err := u.find(ctx, &u.b.s.db, key, id)
 	if err != nil {
 		return platform.Object{}, err
 	}
@@ -183,10 +183,10 @@ func (u uploads) Complete(ctx context.Context, key, id string, named []platform.
 	}
 	defer whole.Close()
 	// Only now nobody else completes it, or writes into its file.
-	if row, err = u.find(ctx, u.b.s.db, key, id); err != nil {
+	if row, err = u.find(ctx, &u.b.s.db, key, id); err != nil {
 		return platform.Object{}, err
 	}
-	stored, err := partsOf(ctx, u.b.s.db, id)
+	stored, err := partsOf(ctx, &u.b.s.db, id)
 	if err != nil {
 		return platform.Object{}, err
 	}

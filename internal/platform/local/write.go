@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"modernc.org/sqlite"
@@ -24,22 +25,48 @@ import (
 // process, and of the machine once a later commit has waited; with FULL it waits itself.
 type writer struct {
 	turn    chan struct{} // holds a token while somebody writes
-	soon    *sql.DB       // synchronous NORMAL
-	durable *sql.DB       // synchronous FULL
+	soon    pool          // synchronous NORMAL
+	durable pool          // synchronous FULL
+}
+
+// pool is a set of connections with the statements that were prepared on them: parsing takes SQLite longer than
+// running one.
+type pool struct {
+	*sql.DB
+	mu       sync.Mutex
+	prepared map[string]*sql.Stmt
+}
+
+// statement prepares the text at its first use. Texts are constants, so they are few.
+func (p *pool) statement(ctx context.Context, text string) (*sql.Stmt, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.prepared[text]; s != nil {
+		return s, nil
+	}
+	s, err := p.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	if p.prepared == nil {
+		p.prepared = map[string]*sql.Stmt{}
+	}
+	p.prepared[text] = s
+	return s, nil
 }
 
 // connect opens the database for readers and for the writer.
 func (s *Store) connect() (err error) {
 	s.writer = &writer{turn: make(chan struct{}, 1)}
 	for _, c := range []struct {
-		db          **sql.DB
+		pool        *pool
 		synchronous string
 		connections int // 0: as many as are needed
 	}{{&s.db, "NORMAL", 0}, {&s.writer.soon, "NORMAL", 1}, {&s.writer.durable, "FULL", 1}} {
-		if *c.db, err = sql.Open("sqlite", dsn(filepath.Join(s.dir, "stereospot.db"), c.synchronous)); err != nil {
+		if c.pool.DB, err = sql.Open("sqlite", dsn(filepath.Join(s.dir, "stereospot.db"), c.synchronous)); err != nil {
 			return err // of the driver's name: nothing is open yet
 		}
-		(*c.db).SetMaxOpenConns(c.connections)
+		c.pool.SetMaxOpenConns(c.connections)
 	}
 	return nil
 }
@@ -62,36 +89,55 @@ func dsn(path, synchronous string) string {
 
 // write runs change in one transaction, all of it or nothing; a power cut within the next seconds may take it back.
 func (s *Store) write(ctx context.Context, change func(*sql.Tx) error) error {
-	return s.writer.transact(ctx, s.writer.soon, change)
+	return s.writer.transact(ctx, &s.writer.soon, change)
 }
 
 // writeDurably is write that returns when the change is on the disk: before a file is removed or somebody outside
 // is told.
 func (s *Store) writeDurably(ctx context.Context, change func(*sql.Tx) error) error {
-	return s.writer.transact(ctx, s.writer.durable, change)
+	return s.writer.transact(ctx, &s.writer.durable, change)
 }
 
 // exec runs one statement as a transaction of its own, as write does.
 func (s *Store) exec(ctx context.Context, statement string, args ...any) (sql.Result, error) {
-	return s.writer.exec(ctx, s.writer.soon, statement, args...)
+	return s.writer.exec(ctx, &s.writer.soon, statement, args...)
 }
 
 // execDurably runs one statement as a transaction of its own, as writeDurably does.
 func (s *Store) execDurably(ctx context.Context, statement string, args ...any) (sql.Result, error) {
-	return s.writer.exec(ctx, s.writer.durable, statement, args...)
+	return s.writer.exec(ctx, &s.writer.durable, statement, args...)
 }
 
-func (w *writer) exec(ctx context.Context, db *sql.DB, statement string, args ...any) (result sql.Result, err error) {
+func (w *writer) exec(ctx context.Context, p *pool, text string, args ...any) (result sql.Result, err error) {
 	err = w.take(ctx, func() error {
-		result, err = db.ExecContext(ctx, statement, args...)
+		statement, err := p.statement(ctx, text)
+		if err == nil {
+			result, err = statement.ExecContext(ctx, args...)
+		}
 		return err
 	})
 	return result, err
 }
 
-func (w *writer) transact(ctx context.Context, db *sql.DB, change func(*sql.Tx) error) error {
+// queryWrite runs one statement that changes rows and returns some, as a transaction of its own. read must read to
+// the end: the change is written then.
+func (s *Store) queryWrite(ctx context.Context, read func(*sql.Rows) error, text string, args ...any) error {
+	return s.writer.take(ctx, func() error {
+		statement, err := s.writer.soon.statement(ctx, text)
+		if err != nil {
+			return err
+		}
+		rows, err := statement.QueryContext(ctx, args...)
+		if err != nil {
+			return err
+		}
+		return read(rows)
+	})
+}
+
+func (w *writer) transact(ctx context.Context, p *pool, change func(*sql.Tx) error) error {
 	return w.take(ctx, func() error {
-		tx, err := db.BeginTx(ctx, nil)
+		tx, err := p.BeginTx(ctx, nil)
 		if err != nil {
 			return err
 		}

@@ -121,8 +121,8 @@ func testRepeatedParts(t *testing.T, f Fixture) {
 		t.Errorf("the same part again is %+v, was %+v", again, first)
 	}
 	s.send(t, 2, 500, 9)
+	s.send(t, 2, 400, 8)
 	changed := s.send(t, 2, 400, 8)
-	changed = s.send(t, 2, 400, 8)
 	s.complete(t, []platform.Part{first, changed}, &noise{n: partSize, seed: 1}, &noise{n: 400, seed: 8})
 }
 
