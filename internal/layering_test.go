@@ -33,12 +33,13 @@ var mayImport = map[string][]string{
 	"cli": {"job", "client", "doctor", "config", "media", "clip", "inference", "pipeline", "platform", "platform/local", "preview", "worker",
 		"web", "web/auth",
 		"scene", "stereo", "stereo/yuv", "stereo/depth"},
-	"tools/bench":   {"job", "media", "clip", "pipeline", "scene", "stereo", "stereo/yuv", "stereo/depth"},
-	"web/hub":       {},
-	"web/auth":      {"job", "platform"},
-	"web/static":    {},
-	"web":           {"job", "platform", "pipeline", "media", "preview", "web/auth", "web/hub", "web/static"},
-	"tools/quality": {"job", "scene", "stereo", "stereo/yuv", "stereo/depth"},
+	"tools/bench":     {"job", "media", "clip", "pipeline", "scene", "stereo", "stereo/yuv", "stereo/depth"},
+	"web/hub":         {},
+	"web/auth":        {"job", "platform"},
+	"web/static":      {},
+	"web/browsertest": {},
+	"web":             {"job", "platform", "pipeline", "media", "preview", "web/auth", "web/hub", "web/static"},
+	"tools/quality":   {"job", "scene", "stereo", "stereo/yuv", "stereo/depth"},
 }
 
 type goPackage struct {
@@ -75,7 +76,8 @@ func TestPackagesImportOnlyWhatTheArchitectureAllows(t *testing.T) {
 
 func TestOnlyMediaStartsProcesses(t *testing.T) {
 	for _, p := range listPackages(t) {
-		allowed := p.ImportPath == module+"media" || p.ImportPath == module+"tools/bench" // which runs the references
+		allowed := p.ImportPath == module+"media" || p.ImportPath == module+"tools/bench" || // which runs the references
+			p.ImportPath == module+"web/browsertest" // which finds a browser
 		if slices.Contains(p.Imports, "os/exec") && !allowed {
 			t.Errorf("%s imports os/exec: FFmpeg runs through package media only", p.ImportPath)
 		}

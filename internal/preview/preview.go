@@ -36,6 +36,7 @@ type Moment struct {
 // seconds, showing it a fraction of one. Safe for concurrent use.
 type Still struct {
 	Seconds float64 // presentation time from the film's start
+	Length  float64 // of the film, in seconds
 	Frame   int     // among the frames of the measured part
 	Video   media.Video
 	Depth   depth.Map
@@ -100,10 +101,16 @@ func Find(ctx context.Context, path string, seconds float64, d job.DepthOptions)
 	if err != nil {
 		return nil, err
 	}
+	find := still[uint8]
 	if plan.Video.Bits > 8 {
-		return still[uint16](ctx, plan, segment, seconds, d)
+		find = still[uint16]
 	}
-	return still[uint8](ctx, plan, segment, seconds, d)
+	s, err := find(ctx, plan, segment, seconds, d)
+	if err != nil {
+		return nil, err
+	}
+	s.Length = src.Duration
+	return s, nil
 }
 
 // planAround plans one segment that holds the frame at seconds and the engine's support around it.

@@ -9,6 +9,7 @@ import (
 	"image/jpeg"
 	"net/http"
 	"reflect"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 	xdraw "golang.org/x/image/draw"
@@ -87,6 +88,7 @@ func (s *Server) previewRoutes() {
 type pictureAnswer struct {
 	ContentType  string `header:"Content-Type"`
 	CacheControl string `header:"Cache-Control"`
+	FilmSeconds  string `header:"X-Film-Seconds" doc:"How long the film is"`
 	Body         []byte
 }
 
@@ -108,7 +110,10 @@ func (s *Server) preview(ctx context.Context, in *previewRequest) (*pictureAnswe
 	if errors.Is(err, errBusy) {
 		return nil, huma.Error503ServiceUnavailable("many previews are being made: try again in a few seconds")
 	}
-	return &pictureAnswer{ContentType: "image/jpeg", CacheControl: "private, max-age=3600", Body: picture}, err
+	return &pictureAnswer{
+		ContentType: "image/jpeg", CacheControl: "private, max-age=3600",
+		FilmSeconds: strconv.FormatFloat(picture.length, 'f', 3, 64), Body: picture.jpeg,
+	}, err
 }
 
 // encode returns a still's picture as JPEG.

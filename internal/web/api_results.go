@@ -103,6 +103,23 @@ func baseOf(r *http.Request) *url.URL {
 	return &url.URL{Scheme: scheme, Host: r.Host, Path: "/"}
 }
 
+// absolute makes a link, which may be a path on this server, one that other programs can open. base is how the person
+// who asks calls this server; the configured address goes before it.
+func (s *Server) absolute(base *url.URL, link string) (string, error) {
+	if s.PublicURL != "" {
+		public, err := url.Parse(s.PublicURL)
+		if err != nil {
+			return "", err
+		}
+		base = public
+	}
+	u, err := base.Parse(link)
+	if err != nil {
+		return "", err
+	}
+	return u.String(), nil
+}
+
 type playlistAnswer struct {
 	ContentType  string `header:"Content-Type"`
 	Disposition  string `header:"Content-Disposition"`
@@ -117,13 +134,7 @@ func (s *Server) playlist(ctx context.Context, in *playlistRequest) (*playlistAn
 	if err != nil {
 		return nil, err
 	}
-	base := in.base
-	if s.PublicURL != "" {
-		if base, err = url.Parse(s.PublicURL); err != nil {
-			return nil, err
-		}
-	}
-	absolute, err := base.Parse(link)
+	absolute, err := s.absolute(in.base, link)
 	if err != nil {
 		return nil, err
 	}

@@ -27,10 +27,11 @@ func newViews(now func() time.Time) (*views, error) {
 		return nil, err
 	}
 	base, err := template.New("").Funcs(template.FuncMap{
-		"asset":  files.URL,
-		"bytes":  byteWords,
-		"ago":    func(t time.Time) string { return agoWords(now(), t) },
-		"action": newButton,
+		"asset":    files.URL,
+		"bytes":    byteWords,
+		"ago":      func(t time.Time) string { return agoWords(now(), t) },
+		"action":   newButton,
+		"sentence": sentence,
 	}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/pictures.html", "templates/list.html")
 	if err != nil {
 		return nil, err

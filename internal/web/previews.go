@@ -30,7 +30,13 @@ type previews struct {
 	turn     chan struct{} // holds a token while a still is being found or shown
 	queue    chan struct{} // a token for each who waits
 	stills   *lru.Cache[stillKey, *preview.Still]
-	pictures *lru.Cache[pictureKey, []byte] // JPEG
+	pictures *lru.Cache[pictureKey, drawing]
+}
+
+// drawing is a picture of a still, and how long its film is.
+type drawing struct {
+	jpeg   []byte
+	length float64 // seconds
 }
 
 // stillKey names a frame and its depth.
@@ -52,32 +58,32 @@ func newPreviews(input platform.Objects, scratch string) (*previews, error) {
 	if err != nil {
 		return nil, err
 	}
-	pictures, err := lru.New[pictureKey, []byte](keptPictures)
+	pictures, err := lru.New[pictureKey, drawing](keptPictures)
 	return &previews{
 		input: input, scratch: scratch, turn: make(chan struct{}, 1), queue: make(chan struct{}, waitingStills),
 		stills: stills, pictures: pictures,
 	}, err
 }
 
-// picture returns the JPEG that key names, found and drawn if it isn't remembered. errBusy.
-func (p *previews) picture(ctx context.Context, key pictureKey) ([]byte, error) {
+// picture returns the picture that key names, found and drawn if it isn't remembered. errBusy.
+func (p *previews) picture(ctx context.Context, key pictureKey) (drawing, error) {
 	if known, ok := p.pictures.Get(key); ok {
 		return known, nil
 	}
 	leave, err := p.wait(ctx)
 	if err != nil {
-		return nil, err
+		return drawing{}, err
 	}
 	defer leave()
 	still, err := p.find(ctx, key.still)
 	if err != nil {
-		return nil, err
+		return drawing{}, err
 	}
-	jpeg, err := encode(still, key)
-	if err == nil {
-		p.pictures.Add(key, jpeg)
+	d := drawing{length: still.Length}
+	if d.jpeg, err = encode(still, key); err == nil {
+		p.pictures.Add(key, d)
 	}
-	return jpeg, err
+	return d, err
 }
 
 // wait returns when it is the caller's turn, which ends with leave.

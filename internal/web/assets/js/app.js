@@ -4,9 +4,11 @@ import { confirmForms } from "./confirm.js";
 import { copyButtons } from "./copy.js";
 import { dropAnywhere } from "./drop.js";
 import { live } from "./live.js";
+import { hideBrokenPictures } from "./pictures.js";
 import { themeButton } from "./theme.js";
 import { tokens } from "./tokens.js";
 
+hideBrokenPictures();
 themeButton(document.querySelector("[data-theme-button]"));
 confirmForms(document.querySelector("#confirm"));
 copyButtons();

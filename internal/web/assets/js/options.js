@@ -32,6 +32,7 @@ export function mirror(form) {
     const output = form.querySelector(`output[for="${input.id}"]`);
     if (output) output.textContent = Number(input.value).toFixed(Number(input.dataset.digits ?? 1)) + (input.dataset.unit ?? "");
   };
-  form.querySelectorAll("input[type=range]").forEach(write);
-  form.addEventListener("input", (event) => event.target.type === "range" && write(event.target));
+  const shown = "input[type=range][data-option]";
+  form.querySelectorAll(shown).forEach(write);
+  form.addEventListener("input", (event) => event.target.matches(shown) && write(event.target));
 }

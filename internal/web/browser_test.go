@@ -1,0 +1,102 @@
+package web_test
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"testing"
+	"time"
+
+	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/platform"
+	"github.com/stereospot/stereospot/internal/web/browsertest"
+)
+
+// household fills a site with films in every state.
+func household(s *site) map[string]string {
+	films := map[string]string{}
+	add := func(name, title string, status job.Status, change func(*job.Job)) {
+		j := s.addJob(status, func(j *job.Job) {
+			j.Title, j.Reason, j.Warnings = title, "", nil
+			if change != nil {
+				change(j)
+			}
+		})
+		films[name] = j.ID
+	}
+	add("done", "Der Himmel über dem Fluss (1987).mkv", job.Completed, func(j *job.Job) {
+		j.Options.Format = job.Anaglyph
+		j.Warnings = []string{"bitmap subtitles of track 4 can't be kept in MP4: choose Matroska to keep them"}
+	})
+	add("failed", "broken download.avi", job.Failed, func(j *job.Job) {
+		j.Reason, j.TotalFrames, j.TotalSegments = "the file ends in the middle of a frame: copy it again and start a new film", 0, 0
+	})
+	add("cancelled", "Holiday 2019.mov", job.Cancelled, func(j *job.Job) { j.Options.Format = job.HalfTB })
+	add("joining", "Concert.mp4", job.Reassembling, func(j *job.Job) { j.Options.Format = job.VR180 })
+	add("queued", "Another_film_with_a_name_that_has_no_spaces_and_is_longer_than_any_line_on_a_telephone.mkv", job.Created, nil)
+	add("waiting", "Waiting for its file.mkv", job.Created, func(j *job.Job) { j.Uploaded, j.StartedAt = false, time.Time{} })
+	add("ready", "Ready.mkv", job.Created, func(j *job.Job) { j.StartedAt = time.Time{} })
+	add("converting", "The Long Walk.mkv", job.ChunkingComplete, func(j *job.Job) {
+		j.StartedAt, j.TotalSegments, j.TotalFrames = time.Now().Add(-4*time.Minute), 40, 57600
+	})
+	halfway(s, films["converting"])
+	return films
+}
+
+// halfway records some segments of a job as done and one as under way, and a thumbnail.
+func halfway(s *site, id string) {
+	ctx := s.t.Context()
+	for i := range 17 {
+		_, err := s.platform.Completions.Record(ctx, platform.Completion{
+			JobID: id, Index: i, Key: job.OutputKey(id, i), Frames: 1440, Seconds: 40, Completed: time.Now(),
+		})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	report := platform.SegmentProgress{Index: 17, Frames: 700, Started: time.Now().Add(-20 * time.Second), Updated: time.Now()}
+	if err := s.platform.Progress.Report(ctx, id, report); err != nil {
+		s.t.Fatal(err)
+	}
+	picture := image.NewRGBA(image.Rect(0, 0, 320, 180))
+	for i := range 320 * 180 {
+		picture.Set(i%320, i/320, color.RGBA{uint8(i % 320 / 2), uint8(i / 320), 120, 255})
+	}
+	var text bytes.Buffer
+	if err := jpeg.Encode(&text, picture, nil); err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := s.platform.Output.Put(ctx, job.PreviewKey(id), &text, platform.PutOptions{ContentType: "image/jpeg"}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestPagesFitAPhoneAndADesk(t *testing.T) {
+	empty, s := newSite(t), newSite(t)
+	films := household(s)
+	pages := []struct{ name, url string }{
+		{"empty", empty.URL + "/"}, {"films", s.URL + "/"}, {"search", s.URL + "/?search=zebra"}, {"new", s.URL + "/jobs/new"},
+		{"settings", s.URL + "/settings"}, {"missing", s.URL + "/nowhere"}, {"play", s.URL + "/jobs/" + films["done"] + "/play"},
+	}
+	for name, id := range films {
+		pages = append(pages, struct{ name, url string }{"film-" + name, s.URL + "/jobs/" + id})
+	}
+	browser := browsertest.Open(t)
+	browser.Expect("404 (Not Found)") // thumbnails and films that these jobs don't have
+	for _, look := range []struct {
+		name, scheme  string
+		width, height int64
+	}{{"desk-light", "light", 1280, 800}, {"desk-dark", "dark", 1280, 800}, {"phone-light", "light", 360, 740}, {"phone-dark", "dark", 360, 740}} {
+		browser.Size(look.width, look.height)
+		browser.Prefer("prefers-color-scheme", look.scheme)
+		for _, page := range pages {
+			browser.Go(page.url)
+			browser.Wait("document.readyState === 'complete' && document.querySelector('[data-theme-button]').hidden === false", browsertest.Patience)
+			if wide := browser.Text("document.documentElement.scrollWidth - document.documentElement.clientWidth"); wide != "0" {
+				t.Errorf("%s is %s pixels wider than a screen of %d", page.name, wide, look.width)
+			}
+			browser.Shoot(page.name + "-" + look.name)
+		}
+	}
+}

@@ -1,0 +1,241 @@
+// Package browsertest drives a real Chromium in tests of the pages.
+package browsertest
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// Page is one tab. A failing step ends the test with a picture of the tab.
+type Page struct {
+	t       testing.TB
+	ctx     context.Context
+	mu      sync.Mutex
+	console []string
+	quiet   []string // parts of messages that are no fault
+}
+
+// Patience is how long a page may take for something that costs no conversion.
+const Patience = 15 * time.Second
+
+// Open starts a browser. The test is skipped where there is none. Errors on the console, those of the content
+// security policy among them, fail the test at its end.
+func Open(t testing.TB) *Page {
+	t.Helper()
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("chromium isn't installed: scripts/setup.sh chromium")
+	}
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
+		chromedp.ExecPath(chromium), chromedp.Flag("autoplay-policy", "no-user-gesture-required"),
+		chromedp.Flag("use-angle", "swiftshader"), chromedp.Flag("enable-unsafe-swiftshader", true),
+	)
+	if os.Geteuid() == 0 {
+		options = append(options, chromedp.NoSandbox) // which doesn't work for root
+	}
+	ctx, cancel := chromedp.NewContext(t.Context(), chromedp.WithAllocatorOptions(options...))
+	p := &Page{t: t, ctx: ctx}
+	if err := chromedp.Do(ctx); err != nil {
+		cancel()
+		t.Fatalf("chromium doesn't start: %v", err)
+	}
+	listened := make(chan struct{})
+	go p.listen(listened)
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx) // the test may have lost the browser already
+		cancel()
+		<-listened
+		p.complain()
+	})
+	return p
+}
+
+// listen collects what the page writes to its console as an error.
+func (p *Page) listen(done chan<- struct{}) {
+	defer close(done)
+	for m, err := range chromedp.Console(p.ctx) {
+		if err != nil {
+			return
+		}
+		if m.IsException() || m.Type == "error" {
+			p.mu.Lock()
+			p.console = append(p.console, m.Source+" "+m.Text+" "+m.URL)
+			p.mu.Unlock()
+		}
+	}
+}
+
+// Expect says that console errors with this text are no fault, such as those of a server that the test kills.
+func (p *Page) Expect(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.quiet = append(p.quiet, text)
+}
+
+func (p *Page) complain() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.console {
+		if !slices.ContainsFunc(p.quiet, func(q string) bool { return strings.Contains(m, q) }) {
+			p.t.Errorf("on the browser's console: %s", m)
+		}
+	}
+}
+
+// Do runs steps, all within Patience.
+func (p *Page) Do(steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, Patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.fail(err.Error())
+	}
+}
+
+// Go opens an address.
+func (p *Page) Go(url string) {
+	p.t.Helper()
+	p.Do(chromedp.Navigate(url))
+}
+
+// Click presses the first visible element of a CSS selector.
+func (p *Page) Click(selector string) {
+	p.t.Helper()
+	p.Do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+// Choose gives files to a file field, as its dialog would.
+func (p *Page) Choose(selector string, files ...string) {
+	p.t.Helper()
+	p.Do(chromedp.SetUploadFiles(chromedp.CSS(selector), files))
+}
+
+// Set writes a field's value and tells the page, as typing would.
+func (p *Page) Set(selector, value string) {
+	p.t.Helper()
+	p.Eval(`{ const f = document.querySelector(` + quote(selector) + `); f.value = ` + quote(value) + `;
+		for (const e of ["input", "change"]) f.dispatchEvent(new Event(e, { bubbles: true })); }`)
+}
+
+// Eval runs a script for its effect.
+func (p *Page) Eval(script string) {
+	p.t.Helper()
+	p.Do(chromedp.Evaluate[chromedp.Void](script))
+}
+
+// Text returns a script's value as text.
+func (p *Page) Text(script string) string {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, Patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[string]("String("+script+")"))
+	if err != nil {
+		p.fail(err.Error())
+	}
+	return v
+}
+
+// Wait until a script is true, whatever pages are loaded meanwhile.
+func (p *Page) Wait(script string, within time.Duration) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, within)
+	defer cancel()
+	last := "nothing"
+	for tick := time.NewTicker(50 * time.Millisecond); ; <-tick.C {
+		v, err := chromedp.Run(ctx, chromedp.Evaluate[string]("String(Boolean("+script+"))"))
+		if err == nil && v == "true" {
+			tick.Stop()
+			return
+		}
+		if ctx.Err() != nil {
+			tick.Stop()
+			p.fail("waited in vain for " + script + ", last was " + last)
+		}
+		if last = v; err != nil {
+			last = err.Error()
+		}
+	}
+}
+
+// Size gives the tab a size in CSS pixels.
+func (p *Page) Size(width, height int64) {
+	p.t.Helper()
+	p.Do(chromedp.EmulateViewport(width, height))
+}
+
+// Prefer sets a media feature, such as prefers-color-scheme to dark.
+func (p *Page) Prefer(feature, value string) {
+	p.t.Helper()
+	p.Do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: feature, Value: value}},
+		})
+		return err
+	}))
+}
+
+// Shoot keeps a picture of the whole page in work/screenshots, for people to look at.
+func (p *Page) Shoot(name string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, Patience)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err == nil {
+		err = keep(name, png)
+	}
+	if err != nil {
+		p.t.Errorf("picture %s: %v", name, err)
+	}
+}
+
+func keep(name string, png []byte) error {
+	dir, err := artefacts()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644)
+}
+
+// artefacts is work/screenshots at the module's root.
+func artefacts() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		if filepath.Dir(dir) == dir {
+			return "", os.ErrNotExist
+		}
+		dir = filepath.Dir(dir)
+	}
+	dir = filepath.Join(dir, "work", "screenshots")
+	return dir, os.MkdirAll(dir, 0o755)
+}
+
+func (p *Page) fail(why string) {
+	p.t.Helper()
+	p.Shoot("failed-" + strings.ReplaceAll(p.t.Name(), "/", "-"))
+	p.mu.Lock()
+	console := strings.Join(p.console, "\n")
+	p.mu.Unlock()
+	p.t.Fatalf("%s\nconsole: %s", why, console)
+}
+
+// quote writes text as a JavaScript string.
+func quote(text string) string {
+	return "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`", "$", `\$`).Replace(text) + "`"
+}
