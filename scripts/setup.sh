@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the named programs from the distribution where they are missing (as root), or says in one line
-# what to install. Usage: setup.sh ffmpeg [mediainfo] [mkvinfo]
+# what to install. Usage: setup.sh ffmpeg [mediainfo] [mkvinfo] [chromium]
 set -euo pipefail
 
 package_of() {

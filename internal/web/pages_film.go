@@ -224,14 +224,6 @@ func (f filmView) Facts() []fact {
 	return facts
 }
 
-// ThumbVersion changes when the thumbnail may have.
-func (f filmView) ThumbVersion() string {
-	if f.Stage == StageDone {
-		return "done"
-	}
-	return "first"
-}
-
 // button is a form that asks for one action.
 type button struct {
 	ID       string

@@ -14,6 +14,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
 
@@ -99,7 +100,7 @@ func (p *Page) Do(steps ...chromedp.Action[chromedp.Void]) {
 	ctx, cancel := context.WithTimeout(p.ctx, Patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
-		p.fail(err.Error())
+		p.Fail(err.Error())
 	}
 }
 
@@ -141,7 +142,7 @@ func (p *Page) Text(script string) string {
 	defer cancel()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[string]("String("+script+")"))
 	if err != nil {
-		p.fail(err.Error())
+		p.Fail(err.Error())
 	}
 	return v
 }
@@ -160,7 +161,7 @@ func (p *Page) Wait(script string, within time.Duration) {
 		}
 		if ctx.Err() != nil {
 			tick.Stop()
-			p.fail("waited in vain for " + script + ", last was " + last)
+			p.Fail("waited in vain for " + script + ", last was " + last)
 		}
 		if last = v; err != nil {
 			last = err.Error()
@@ -226,7 +227,8 @@ func artefacts() (string, error) {
 	return dir, os.MkdirAll(dir, 0o755)
 }
 
-func (p *Page) fail(why string) {
+// Fail ends the test with a picture of the tab.
+func (p *Page) Fail(why string) {
 	p.t.Helper()
 	p.Shoot("failed-" + strings.ReplaceAll(p.t.Name(), "/", "-"))
 	p.mu.Lock()
@@ -238,4 +240,19 @@ func (p *Page) fail(why string) {
 // quote writes text as a JavaScript string.
 func quote(text string) string {
 	return "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`", "$", `\$`).Replace(text) + "`"
+}
+
+// Throttle limits how fast the tab sends, in bytes per second; 0 lifts the limit.
+func (p *Page) Throttle(upload float64) {
+	p.t.Helper()
+	rate := upload
+	if upload == 0 {
+		rate = -1
+	}
+	p.Do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+			MatchedNetworkConditions: []*network.Conditions{{DownloadThroughput: -1, UploadThroughput: rate}},
+		})
+		return err
+	}))
 }

@@ -1,6 +1,7 @@
-// A thumbnail that isn't there yet leaves the drawing below it to be seen.
+// A thumbnail that isn't there yet leaves the drawing below it to be seen, and comes with the next look at its job.
 export function hideBrokenPictures() {
-  const hide = (image) => (image.hidden = true);
-  document.addEventListener("error", (event) => event.target.matches?.(".thumb img") && hide(event.target), true);
-  for (const image of document.querySelectorAll(".thumb img")) if (image.complete && !image.naturalWidth) hide(image);
+  document.addEventListener("error", (event) => event.target.matches?.(".thumb img") && event.target.remove(), true);
+  for (const image of document.querySelectorAll(".thumb img")) {
+    if (image.complete && !image.naturalWidth && image.loading !== "lazy") image.remove();
+  }
 }
