@@ -129,7 +129,15 @@ func (q queue) look(ctx context.Context, now time.Time) (due, wrong bool, err er
 
 // far is the time beyond which a message is hidden by a long back-off or by a clock that was wrong. A message
 // that is hidden for less than that comes back soon enough without mending.
-func (q queue) far(now time.Time) int64 { return now.Add(q.name.Visibility()).UnixNano() }
+func (q queue) far(now time.Time) int64 { return now.Add(q.visibility()).UnixNano() }
+
+// visibility is how long a received message stays invisible.
+func (q queue) visibility() time.Duration {
+	if q.s.visibility > 0 {
+		return q.s.visibility
+	}
+	return q.name.Visibility()
+}
 
 // mend hides messages from now that were hidden at a time which hasn't come yet.
 func (q queue) mend(ctx context.Context, now time.Time) error {
