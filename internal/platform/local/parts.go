@@ -181,7 +181,7 @@ type wholeFile struct {
 // lockWhole opens the upload's file and locks all of it. It waits a while for parts that are still arriving:
 // copies, sent again by someone who gave up on the first connection.
 func (u uploads) lockWhole(ctx context.Context, row upload) (*wholeFile, error) {
-	const patience, pause = 5 * time.Second, 20 * time.Millisecond
+	const patience, pause = 2 * time.Second, 20 * time.Millisecond
 	f, err := os.OpenFile(filepath.Join(u.b.root(), row.file), os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("upload: %w", platform.ErrNotFound)

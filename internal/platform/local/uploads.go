@@ -64,7 +64,10 @@ func (u uploads) Begin(ctx context.Context, key string, opts platform.PutOptions
 	id := rand.Text()
 	_, err = u.b.s.execDurably(ctx, "INSERT INTO uploads (id, bucket, key, file, part_size, touched, options) VALUES (?, ?, ?, ?, ?, ?, ?)",
 		id, u.b.name, key, file, opts.PartSize, u.b.s.now().UnixNano(), string(options))
-	return id, err // the empty file of a row that wasn't written is Sweep's
+	if err != nil {
+		return "", errors.Join(err, u.b.discard(record{file: file}))
+	}
+	return id, nil
 }
 
 // find returns the upload; ErrNotFound.
