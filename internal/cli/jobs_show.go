@@ -57,7 +57,9 @@ func printJob(out io.Writer, j client.Job) error {
 	if j.FPS > 0 {
 		row("speed", "%.1f fps, %s left", j.FPS, clock(time.Duration(j.SecondsLeft*float64(time.Second))))
 	}
-	row("segments", "%s", segmentsOf(j))
+	if len(j.Segments) > 0 {
+		row("segments", "%s", segmentsOf(j))
+	}
 	o := j.Options
 	row("format", "%s, divergence %g%%, convergence %g, depth %s", o.Format, o.Stereo.Divergence, o.Stereo.Convergence, o.Depth.Model)
 	row("result", "%s", j.FileName)

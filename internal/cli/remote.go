@@ -44,6 +44,7 @@ type remoteReporter struct {
 	now   func() time.Time
 	shown time.Time
 	stage pipeline.Stage
+	moved int64 // bytes last shown
 	speed speed // of the transfer under way
 	said  map[string]bool
 	tried time.Time // when a repeated attempt was last told of
@@ -80,9 +81,10 @@ func (r *remoteReporter) transfer(stage pipeline.Stage, done, total int64) {
 	now := r.now()
 	if stage != r.stage {
 		r.speed = speed{}
-	} else if now.Sub(r.shown) < r.view.interval() && done < total {
+	} else if done == r.moved || done < total && now.Sub(r.shown) < r.view.interval() {
 		return
 	}
+	r.moved = done
 	s := snapshot{stage: stage, measure: inBytes, frames: int(done), total: int(max(total, 0))}
 	if perSecond, known := r.speed.at(now, int(done)); known {
 		s.fps, s.left = perSecond, timeLeft(s.total-s.frames, perSecond)

@@ -24,9 +24,14 @@ func (c *Client) DeadLetters(ctx context.Context) ([]DeadLetter, error) {
 	return answer.Letters, c.call(ctx, http.MethodGet, "/dead-letters", nil, &answer)
 }
 
-// Redrive moves a queue's dead letters back into it and returns how many.
-func (c *Client) Redrive(ctx context.Context, queue string) (int, error) {
-	return c.deadLetters(ctx, queue, "redrive")
+// Redrive moves a queue's dead letters back into it and returns how many. The server takes some at a time.
+func (c *Client) Redrive(ctx context.Context, queue string) (total int, err error) {
+	for {
+		n, err := c.deadLetters(ctx, queue, "redrive")
+		if total += n; err != nil || n == 0 {
+			return total, err
+		}
+	}
 }
 
 // Purge drops a queue's dead letters and returns how many.
