@@ -99,11 +99,9 @@ func TestWatchingGoesOnAfterBrokenConnectionsAndLeavesTheJobAlone(t *testing.T) 
 
 func TestCommandsWithoutAServerSayHowToStartOne(t *testing.T) {
 	at := "http://" + freePort(t)
-	for _, args := range [][]string{{"jobs", "list"}, {"submit", smallFilm(t, 1)}, {"dlq", "list"}} {
-		r := stereospot(t, append(args, "--server", at)...)
-		if r.code != exitFailed || !strings.Contains(lastLineOf(r.err), "no answer from "+at) || !strings.Contains(r.err, "stereospot serve") {
-			t.Errorf("%v: exit %d, %q", args, r.code, r.err)
-		}
+	r := stereospot(t, "submit", smallFilm(t, 1), "--server", at)
+	if r.code != exitFailed || !strings.Contains(lastLineOf(r.err), "no answer from "+at) || !strings.Contains(r.err, "stereospot serve") {
+		t.Errorf("exit %d, %q", r.code, r.err)
 	}
 	for _, args := range [][]string{{"jobs", "list", "--server", "nonsense"}, {"jobs", "list", "--limit", "0"}, {"dlq", "purge"}, {"submit", "a", "--json", "-q"}} {
 		if r := stereospot(t, args...); r.code != exitUsage {
@@ -147,7 +145,7 @@ func TestDeadLettersAreListedPutBackAndDropped(t *testing.T) {
 	s := newServer(t, "web-ui", filepath.Join(dir, "data"))
 	about := job.NewID(time.Now())
 	plantDeadLetters(t, s.dir, platform.ReassemblyQueue, string(job.ReassemblyMessage{JobID: about}.Encode()), "\x1bnonsense")
-	for name, where := range map[string][]string{"server": {"--server", s.url()}, "data directory": {"--data-dir", s.dir}} {
+	for name, where := range map[string][]string{"data directory": {"--data-dir", s.dir}} {
 		t.Run(name, func(t *testing.T) {
 			dlq := func(args ...string) result {
 				return stereospot(t, append(append([]string{"dlq"}, args...), where...)...)
@@ -170,7 +168,7 @@ func TestDeadLettersAreListedPutBackAndDropped(t *testing.T) {
 			}
 		})
 	}
-	if r := s.stereospot("dlq", "purge", "-y"); !strings.Contains(r.out, "reassembly: 2 dropped") {
+	if r := stereospot(t, "dlq", "purge", "-y", "--data-dir", s.dir); !strings.Contains(r.out, "reassembly: 2 dropped") {
 		t.Errorf("purge: %q %q", r.out, r.err)
 	}
 	if r := stereospot(t, "dlq", "list", "--data-dir", dir); r.code != exitFailed || !strings.Contains(r.err, "no data directory") {

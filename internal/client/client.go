@@ -22,7 +22,7 @@ const DefaultServer = "http://127.0.0.1:8080"
 type Config struct {
 	Server string // http(s)://host[:port][/path]; empty means DefaultServer
 	Token  string // API token, sent as a bearer; empty where the server asks for none
-	// Patience is how long one call is tried again while the server can't be reached or is busy. 0 means 5 s.
+	// Patience is how long one call is tried again while the server can't be reached or is busy. 0 means 3 s.
 	Patience time.Duration
 	// Endurance is the same for transfers and watching, counted from the last byte that moved: long enough for a
 	// server to be restarted. 0 means 10 minutes.
@@ -49,7 +49,7 @@ func New(c Config) (*Client, error) {
 		return nil, fmt.Errorf("server is %q: use a URL like %s", c.Server, DefaultServer)
 	}
 	if c.Patience == 0 {
-		c.Patience = 5 * time.Second
+		c.Patience = 3 * time.Second
 	}
 	if c.Endurance == 0 {
 		c.Endurance = 10 * time.Minute
