@@ -22,7 +22,7 @@ func waitUntil(t *testing.T, what string, true func() bool) {
 }
 
 func TestJobsAreListedShownCancelledRetriedAndRemoved(t *testing.T) {
-	s, film := newServer(t, "web-ui", t.TempDir()), smallFilm(t, 5) // no workers: jobs stay where they are
+	s, film := startServer(t, "web-ui", t.TempDir()), smallFilm(t, 5) // no workers: jobs stay where they are
 	if r := s.stereospot("jobs", "list"); r.code != exitDone || !strings.Contains(r.out, "no jobs") {
 		t.Errorf("empty list: %q %q", r.out, r.err)
 	}
@@ -67,7 +67,7 @@ func TestJobsAreListedShownCancelledRetriedAndRemoved(t *testing.T) {
 }
 
 func TestWatchingGoesOnAfterBrokenConnectionsAndLeavesTheJobAlone(t *testing.T) {
-	s, film := newServer(t, "web-ui", t.TempDir()), smallFilm(t, 5)
+	s, film := startServer(t, "web-ui", t.TempDir()), smallFilm(t, 5)
 	id := jobID(t, s.stereospot("submit", film, "--json").out)
 	p := newProxy(t, s.url())
 	p.set(func(p *proxy) { p.bytes = 3000 }) // a few events
@@ -142,7 +142,7 @@ func plantDeadLetters(t *testing.T, dir string, queue platform.QueueName, bodies
 
 func TestDeadLettersAreListedPutBackAndDropped(t *testing.T) {
 	dir := t.TempDir()
-	s := newServer(t, "web-ui", filepath.Join(dir, "data"))
+	s := startServer(t, "web-ui", filepath.Join(dir, "data"))
 	about := job.NewID(time.Now())
 	plantDeadLetters(t, s.dir, platform.ReassemblyQueue, string(job.ReassemblyMessage{JobID: about}.Encode()), "\x1bnonsense")
 	for name, where := range map[string][]string{"data directory": {"--data-dir", s.dir}} {

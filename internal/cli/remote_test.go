@@ -22,8 +22,8 @@ import (
 	"time"
 )
 
-// server is a StereoSpot server in a process of its own.
-type server struct {
+// testServer is a StereoSpot server in a process of its own.
+type testServer struct {
 	t    *testing.T
 	role string
 	dir  string // data directory
@@ -34,17 +34,17 @@ type server struct {
 
 var announced = regexp.MustCompile(`http://([0-9.:]+)`)
 
-// newServer starts a role, serve or web-ui, on a data directory. It ends with the test.
-func newServer(t *testing.T, role, dir string) *server {
+// startServer starts a role, serve or web-ui, on a data directory. It ends with the test.
+func startServer(t *testing.T, role, dir string) *testServer {
 	t.Helper()
-	s := &server{t: t, role: role, dir: dir, addr: "127.0.0.1:0"}
+	s := &testServer{t: t, role: role, dir: dir, addr: "127.0.0.1:0"}
 	s.start()
 	t.Cleanup(s.kill)
 	return s
 }
 
 // start runs the server until it listens. The second time it listens where it did before.
-func (s *server) start() {
+func (s *testServer) start() {
 	s.t.Helper()
 	s.cmd = command(s.role, "--addr", s.addr, "--data-dir", s.dir, "--min-free", "0", "--pulse", "100ms", "--reconcile-every", "1s")
 	s.log = &bytes.Buffer{}
@@ -67,10 +67,10 @@ func (s *server) start() {
 	go func() { _, _ = io.Copy(io.Discard, lines) }()
 }
 
-func (s *server) url() string { return "http://" + s.addr }
+func (s *testServer) url() string { return "http://" + s.addr }
 
 // kill ends the process as a power cut would.
-func (s *server) kill() {
+func (s *testServer) kill() {
 	if s.cmd.ProcessState == nil {
 		_ = s.cmd.Process.Kill()
 		_ = s.cmd.Wait()
@@ -78,7 +78,7 @@ func (s *server) kill() {
 }
 
 // submitted runs a command against the server.
-func (s *server) stereospot(args ...string) result {
+func (s *testServer) stereospot(args ...string) result {
 	s.t.Helper()
 	return stereospot(s.t, append(args, "--server", s.url())...)
 }

@@ -47,7 +47,7 @@ func jobID(t *testing.T, out string) string {
 }
 
 // listed returns the server's jobs, newest first.
-func (s *server) listed() []client.Job {
+func (s *testServer) listed() []client.Job {
 	s.t.Helper()
 	r := s.stereospot("jobs", "list", "--json")
 	if r.code != exitDone {
@@ -65,7 +65,7 @@ func (s *server) listed() []client.Job {
 }
 
 // checkSource wants the server's only source to be the film.
-func (s *server) checkSource(film string) {
+func (s *testServer) checkSource(film string) {
 	s.t.Helper()
 	want, err := os.ReadFile(film)
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *server) checkSource(film string) {
 }
 
 func TestSubmittedFilmComesBackAsConvertMakesIt(t *testing.T) {
-	s, film := newServer(t, "serve", t.TempDir()), smallFilm(t, 30)
+	s, film := startServer(t, "serve", t.TempDir()), smallFilm(t, 30)
 	dir := t.TempDir()
 	want, got := filepath.Join(dir, "want.mp4"), filepath.Join(dir, "got.mp4")
 	options := []string{"--format", "half-sbs", "--divergence", "3", "--preset", "ultrafast", "--segment-frames", "12"}
@@ -141,7 +141,7 @@ func TestSubmittedFilmComesBackAsConvertMakesIt(t *testing.T) {
 }
 
 // checkBrokenDownload fetches a result through connections that break, first within one command, then over two.
-func checkBrokenDownload(t *testing.T, s *server, id, want string) {
+func checkBrokenDownload(t *testing.T, s *testServer, id, want string) {
 	p := newProxy(t, s.url())
 	out := filepath.Join(t.TempDir(), "out.mp4")
 	info, err := os.Stat(want)
@@ -179,7 +179,7 @@ func sentParts(p *proxy) []string {
 }
 
 func TestBrokenUploadContinuesWithWhatIsMissing(t *testing.T) {
-	s, film := newServer(t, "web-ui", t.TempDir()), smallFilm(t, 10)
+	s, film := startServer(t, "web-ui", t.TempDir()), smallFilm(t, 10)
 	swell(t, film, 70<<20) // five parts
 	p := newProxy(t, s.url())
 	p.set(func(p *proxy) { p.putsLeft = 2 })
@@ -219,7 +219,7 @@ func TestBrokenUploadContinuesWithWhatIsMissing(t *testing.T) {
 }
 
 func TestChangedFilmIsNotMixedWithWhatArrivedOfTheOldOne(t *testing.T) {
-	s, film := newServer(t, "web-ui", t.TempDir()), smallFilm(t, 10)
+	s, film := startServer(t, "web-ui", t.TempDir()), smallFilm(t, 10)
 	swell(t, film, 70<<20)
 	p := newProxy(t, s.url())
 	p.set(func(p *proxy) { p.putsLeft = 2 })
@@ -244,7 +244,7 @@ func TestChangedFilmIsNotMixedWithWhatArrivedOfTheOldOne(t *testing.T) {
 }
 
 func TestUploadOutlivesAKilledServer(t *testing.T) {
-	s, film := newServer(t, "serve", t.TempDir()), smallFilm(t, 10)
+	s, film := startServer(t, "serve", t.TempDir()), smallFilm(t, 10)
 	swell(t, film, 70<<20)
 	p := newProxy(t, s.url())
 	p.set(func(p *proxy) { p.putsLeft = 1 })
