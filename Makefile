@@ -48,7 +48,11 @@ lint:
 
 # The race detector slows pixel loops tenfold, so it runs where goroutines meet.
 race:
-	go test -race ./internal/job/... ./internal/platform/... ./internal/pipeline/... ./internal/clip/...
+	go test -race ./internal/job/... ./internal/platform/... ./internal/pipeline/... ./internal/worker/... ./internal/clip/...
+
+# The crash test of `make test` with 200 kills instead of 20; minutes on two cores.
+crash: setup-test
+	STEREOSPOT_TEST_KILLS=200 go test ./internal/cli -run TestKilledWorkersLoseNothing -v -count=1 -timeout 60m
 
 test: setup-test lint
 	go test ./...

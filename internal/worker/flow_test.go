@@ -71,17 +71,21 @@ func newFlow(t *testing.T) *flow {
 	for name, q := range p.Queues {
 		p.Queues[name] = &faultyQueue{Queue: q, flow: f}
 	}
-	scratch := filepath.Join(f.dir, "scratch")
-	if err := os.Mkdir(scratch, 0o700); err != nil {
-		t.Fatal(err)
-	}
 	f.Pipeline = &pipeline.Pipeline{
-		Platform: p, Converter: watched{f, &inference.Local{Input: p.Input, Output: p.Output, Scratch: scratch}},
-		Scratch: scratch, Owner: "this", Log: slog.New(slog.DiscardHandler), Now: now,
+		Platform: p, Scratch: filepath.Join(f.dir, "scratch"), Owner: "this", Log: slog.New(slog.DiscardHandler), Now: now,
 		LeaseTime: time.Second, Pulse: 20 * time.Millisecond,
 		Policy: pipeline.Policy{ResendAfter: 300 * time.Millisecond, MaxResends: 10, StallAfter: time.Hour},
 	}
+	if err := os.Mkdir(f.Scratch, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f.Converter = watched{f, f.realConverter()}
 	return f
+}
+
+// realConverter converts in this process, with what the flow's platform is now.
+func (f *flow) realConverter() inference.Converter {
+	return &inference.Local{Input: f.Input, Output: f.Output, Scratch: f.Scratch}
 }
 
 // watched stands in front of the real converter.
