@@ -300,6 +300,18 @@ func TestFullDiskIsOneLineAndTheWorkContinuesAfterwards(t *testing.T) {
 	checkNothingLeft(t, dir, "in.mp4", "out.mp4")
 }
 
+func TestUnknownPresetIsSaid(t *testing.T) {
+	dir := t.TempDir()
+	ffmpeg(t, dir, "-f lavfi -i testsrc2=s=64x64:d=0.2:r=25 -c:v libx264 in.mp4")
+	for _, codec := range []string{"h264", "hevc"} {
+		r := stereospot(t, "convert", filepath.Join(dir, "in.mp4"), "--codec", codec, "--preset", "lightning")
+		if want := "stereospot: the encoder has no such preset"; r.code != exitFailed || !strings.HasPrefix(lastLineOf(r.err), want) {
+			t.Errorf("%s: exit %d, %q", codec, r.code, r.err)
+		}
+	}
+	checkNothingLeft(t, dir, "in.mp4")
+}
+
 func TestWrongUsageExitsWithTwo(t *testing.T) {
 	for _, args := range [][]string{
 		{"convert"},

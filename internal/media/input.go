@@ -86,6 +86,8 @@ var explanations = []struct{ said, reason string }{
 	{"No such file or directory", "%s does not exist"},
 	{"Format not on whitelist", "%s is not a video that StereoSpot can read: its content is a playlist or a format that is not a video container"},
 	{"not on whitelist", "%s refers to something outside itself, which StereoSpot does not open"},
+	{"Error setting preset", "the encoder has no such preset: choose one like veryfast, medium or slow with --preset"},
+	{"Error setting option preset", "the encoder has no such preset: choose one like veryfast, medium or slow with --preset"},
 	{"Unknown encoder", "this FFmpeg lacks the encoder that was asked for: choose another with --encoder"},
 	{"Decoder (codec", "%s uses a codec that this FFmpeg can't decode"},
 	{"does not contain any stream", "%s holds no video"},

@@ -22,6 +22,8 @@ type classic struct {
 	ended  bool
 	// How many frames each stage has finished.
 	cuts, raws, smooths, outs int
+	scratch                   scratch
+	prior                     []float32 // of this size of picture
 }
 
 // classicFrame holds what the stages know of one frame.
@@ -51,7 +53,7 @@ func (c *classic) Support() int { return classicReach }
 
 // Push implements Estimator.
 func (c *classic) Push(p *Picture) ([]Estimate, error) {
-	c.frames = append(c.frames, &classicFrame{picture: p, pyramid: newPyramid(p.Y, p.W, p.H), sign: newSignature(p)})
+	c.frames = append(c.frames, &classicFrame{picture: p, pyramid: newPyramid(&c.scratch, p.Y, p.W, p.H), sign: newSignature(p)})
 	c.pushed++
 	return c.advance(), nil
 }
@@ -83,7 +85,7 @@ func (c *classic) advance() []Estimate {
 	for ; c.smooths < c.ready(c.raws, smoothReach); c.smooths++ {
 		f := c.at(c.smooths)
 		f.smooth = c.average(c.smooths)
-		f.lo, f.hi = percentiles(f.smooth, 0.02, 0.98)
+		f.lo, f.hi = percentiles(&c.scratch, f.smooth, 0.02, 0.98)
 	}
 	var done []Estimate
 	for ; c.outs < c.ready(c.smooths, levelReach); c.outs++ {

@@ -43,13 +43,13 @@ func shifted(dx, dy float64) func(x, y float64) (float64, float64) {
 	return func(x, y float64) (float64, float64) { return x - dx, y - dy }
 }
 
-func pyramidOf(p *Picture) pyramid { return newPyramid(p.Y, p.W, p.H) }
+func pyramidOf(p *Picture) pyramid { return newPyramid(new(scratch), p.Y, p.W, p.H) }
 
 func TestFlowFindsAKnownShift(t *testing.T) {
 	tex := texture(1)
 	a := view(128, 72, tex, shifted(0, 0))
 	for _, want := range [][2]float64{{0, 0}, {0.4, -0.3}, {3.5, 1.25}, {-6, 2.5}} {
-		f := newFlow(pyramidOf(a), pyramidOf(view(128, 72, tex, shifted(want[0], want[1]))))
+		f := newFlow(new(scratch), pyramidOf(a), pyramidOf(view(128, 72, tex, shifted(want[0], want[1]))))
 		var off, n float64
 		for y := 16; y < 56; y++ {
 			for x := 16; x < 112; x++ {
@@ -77,7 +77,7 @@ func TestCameraMotionIsFoundDespiteAnObjectThatMovesOtherwise(t *testing.T) {
 			f.u[i], f.v[i], f.trust[i] = float32(u), float32(v), 1
 		}
 	}
-	got := fitCamera(f)
+	got := fitCamera(new(scratch), f)
 	for name, d := range map[string]float64{"tx": got.tx - want.tx, "ty": got.ty - want.ty, "zoom": 30 * (got.zoom - want.zoom), "roll": 30 * (got.roll - want.roll)} {
 		if math.Abs(d) > 0.1 {
 			t.Errorf("%s is off by %.3f: %+v", name, d, got)
@@ -92,7 +92,7 @@ func TestBoxMeanEqualsTheMeanOfTheSquare(t *testing.T) {
 	for i := range v {
 		v[i] = r.Float32()
 	}
-	got := boxMean(v, w, h, radius)
+	got := boxMean(new(scratch), v, w, h, radius)
 	for y := range h {
 		for x := range w {
 			var sum float64
@@ -122,7 +122,8 @@ func TestGuidedFilterKeepsAnEdgeOfTheGuideAndSmoothsElsewhere(t *testing.T) {
 		}
 		v[i] += 0.1 * (r.Float32() - 0.5)
 	}
-	out := guided(v, guide, w, h, 6, 1e-3)
+	out := make([]float32, w*h)
+	guided(new(scratch), out, v, guide, w, h, 6, 1e-3)
 	for y := range h {
 		left, right := out[y*w+w/2-1], out[y*w+w/2]
 		if right-left < 0.7 {
@@ -134,12 +135,38 @@ func TestGuidedFilterKeepsAnEdgeOfTheGuideAndSmoothsElsewhere(t *testing.T) {
 	}
 }
 
+func TestScratchLendsWhatWasReleasedAgain(t *testing.T) {
+	var s scratch
+	kept := s.plane(4)
+	copy(kept, []float32{1, 2, 3, 4})
+	mark := s.mark()
+	s.plane(8)
+	s.release(mark)
+	for _, n := range []int{3, 8, 100} {
+		mark := s.mark()
+		p := s.plane(n)
+		if len(p) != n {
+			t.Errorf("%d values lent, want %d", len(p), n)
+		}
+		for i := range p {
+			p[i] = -1
+		}
+		s.release(mark)
+	}
+	if kept[0] != 1 || kept[3] != 4 {
+		t.Errorf("what was not released is %v", kept)
+	}
+	if perRun := testing.AllocsPerRun(10, func() { defer s.release(s.mark()); s.plane(100); s.plane(50) }); perRun > 0 {
+		t.Errorf("%v allocations for planes that are there", perRun)
+	}
+}
+
 func TestPercentilesOfKnownValues(t *testing.T) {
 	v := make([]float32, 101)
 	for i := range v {
 		v[100-i] = float32(i)
 	}
-	if lo, hi := percentiles(v, 0.02, 0.98); lo != 2 || hi != 98 {
+	if lo, hi := percentiles(new(scratch), v, 0.02, 0.98); lo != 2 || hi != 98 {
 		t.Errorf("2%% and 98%% are %v and %v", lo, hi)
 	}
 }

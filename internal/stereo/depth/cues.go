@@ -30,13 +30,12 @@ func geometryPrior(w, h int) []float32 {
 
 // focusCue is local contrast at fine scale, spread over its surroundings: what is sharp and contrasty tends to be
 // nearer than what is blurred or in haze. Values in [0, 1].
-func focusCue(y []float32, w, h int) []float32 {
-	fine := boxMean(y, w, h, 1)
-	detail := make([]float32, len(y))
-	for i := range y {
-		detail[i] = abs(y[i] - fine[i])
+func focusCue(s *scratch, y []float32, w, h int) []float32 {
+	out := boxMean(s, y, w, h, 1)
+	for i, fine := range out {
+		out[i] = abs(y[i] - fine)
 	}
-	out := boxMean(detail, w, h, max(2, w/24))
+	boxMeanTo(s, out, out, w, h, max(2, w/24))
 	for i, v := range out {
 		out[i] = v / (v + 0.01)
 	}
@@ -45,38 +44,43 @@ func focusCue(y []float32, w, h int) []float32 {
 
 // estimate is the depth of frame t by itself: prior and focus, and motion as far as it can be believed.
 func (c *classic) estimate(t int) []float32 {
+	s := &c.scratch
+	defer s.release(s.mark())
 	f := c.at(t)
 	p := f.picture
-	prior := geometryPrior(p.W, p.H)
-	focus := focusCue(p.Y, p.W, p.H)
+	if c.prior == nil {
+		c.prior = geometryPrior(p.W, p.H)
+	}
+	prior := c.prior
+	focus := focusCue(s, p.Y, p.W, p.H)
 	depth := make([]float32, len(prior))
 	for i := range depth {
 		depth[i] = (1-focusShare)*prior[i] + focusShare*focus[i]
 	}
 	if other := c.partner(t); other != t {
-		motion := newParallax(newFlow(f.pyramid, c.at(other).pyramid), prior)
-		near := guided(motion.near, p.Y, p.W, p.H, parallaxRadius, parallaxEps)
-		lo, hi := percentiles(near, 0.02, 0.98)
-		near = spreadTo(near, lo, hi)
+		motion := newParallax(s, newFlow(s, f.pyramid, c.at(other).pyramid), prior)
+		near := motion.near
+		guided(s, near, near, p.Y, p.W, p.H, parallaxRadius, parallaxEps)
+		lo, hi := percentiles(s, near, 0.02, 0.98)
+		spreadTo(near, lo, hi)
 		for i := range depth {
 			// Far by motion but near by its place in the picture: likely a subject that the camera follows.
 			doubt := max(0, prior[i]-near[i])
 			depth[i] += mostMotion * motion.confidence * (1 - followed*doubt) * (near[i] - depth[i])
 		}
 	}
-	return guided(depth, p.Y, p.W, p.H, refineRadius, refineEps)
+	guided(s, depth, depth, p.Y, p.W, p.H, refineRadius, refineEps)
+	return depth
 }
 
-// spreadTo maps [lo, hi] to [0, 1], clamped; an empty range to the middle.
-func spreadTo(v []float32, lo, hi float32) []float32 {
-	out := make([]float32, len(v))
+// spreadTo maps [lo, hi] of v to [0, 1], clamped; an empty range to the middle.
+func spreadTo(v []float32, lo, hi float32) {
 	for i, x := range v {
-		out[i] = 0.5
+		v[i] = 0.5
 		if hi > lo {
-			out[i] = min(max((x-lo)/(hi-lo), 0), 1)
+			v[i] = min(max((x-lo)/(hi-lo), 0), 1)
 		}
 	}
-	return out
 }
 
 // partner is the frame of the same shot that t's motion is measured to: baseline frames on if it can be, else back.

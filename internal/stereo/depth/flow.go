@@ -11,8 +11,9 @@ type layer struct {
 // coarsest is the smallest side of a pyramid's top.
 const coarsest = 12
 
-func newPyramid(y []float32, w, h int) pyramid {
-	p := pyramid{{w, h, boxMean(y, w, h, 1)}}
+func newPyramid(s *scratch, y []float32, w, h int) pyramid {
+	p := pyramid{{w, h, make([]float32, len(y))}}
+	boxMeanTo(s, p[0].v, y, w, h, 1)
 	for {
 		l := p[len(p)-1]
 		if min(l.w, l.h)/2 < coarsest {
@@ -48,27 +49,34 @@ const (
 	flowRounds = 3    // of warping, at each layer
 	flowDamp   = 4e-4 // added to the structure tensor: motion of flat regions comes from around
 	flowTrust  = 2e-3 // structure that counts as half trusted
+
+	spreadRadius = 2    // of the window that motion is averaged over, pixels
+	leastTrust   = 0.01 // of any pixel, when motion is averaged
 )
 
 // newFlow follows from's pixels into to, coarse to fine, by least squares over small windows with warping (B. Lucas and
 // T. Kanade, "An iterative image registration technique", IJCAI 1981; J.-Y. Bouguet's pyramid), smoothed at each layer.
-func newFlow(from, to pyramid) flow {
+// The result is lent by s.
+func newFlow(s *scratch, from, to pyramid) flow {
 	var f flow
 	for i := len(from) - 1; i >= 0; i-- {
-		f = grow(f, from[i].w, from[i].h)
-		tracker := newTracker(from[i])
+		f = grow(s, f, from[i].w, from[i].h)
+		mark := s.mark()
+		tracker := newTracker(s, from[i], f.trust)
 		for range flowRounds {
-			tracker.refine(&f, to[i])
+			tracker.refine(s, &f, to[i])
 		}
-		f.trust = tracker.trust
+		s.release(mark)
 	}
 	return f
 }
 
-// grow resamples a flow to the next finer layer.
-func grow(f flow, w, h int) flow {
-	g := flow{w: w, h: h, u: make([]float32, w*h), v: make([]float32, w*h)}
+// grow resamples a flow to the next finer layer; its trust is yet to be found.
+func grow(s *scratch, f flow, w, h int) flow {
+	g := flow{w: w, h: h, u: s.plane(w * h), v: s.plane(w * h), trust: s.plane(w * h)}
 	if f.w == 0 {
+		clear(g.u)
+		clear(g.v)
 		return g
 	}
 	sx, sy := float32(f.w)/float32(w), float32(f.h)/float32(h)
@@ -111,16 +119,32 @@ func (l *layer) at(x, y float32) float32 {
 // tracker holds what of a layer doesn't change while its flow is refined.
 type tracker struct {
 	layer
-	gx, gy        []float32
-	xx, xy, yy    []float32 // structure tensor, averaged over the window
-	trust         []float32
-	bx, by, scrap []float32
+	gx, gy     []float32
+	xx, xy, yy []float32 // structure tensor, averaged over the window
+	trust      []float32
+	around     []float32 // trust, averaged over what motion is spread over
 }
 
-func newTracker(l layer) *tracker {
+// newTracker fills trust, and is lent the rest by s.
+func newTracker(s *scratch, l layer, trust []float32) *tracker {
 	n := len(l.v)
-	t := &tracker{layer: l, gx: make([]float32, n), gy: make([]float32, n), trust: make([]float32, n), bx: make([]float32, n), by: make([]float32, n)}
-	xx, xy, yy := make([]float32, n), make([]float32, n), make([]float32, n)
+	t := &tracker{layer: l, gx: s.plane(n), gy: s.plane(n), xx: s.plane(n), xy: s.plane(n), yy: s.plane(n), around: s.plane(n), trust: trust}
+	t.differentiate()
+	for _, plane := range [][]float32{t.xx, t.xy, t.yy} {
+		boxMeanTo(s, plane, plane, l.w, l.h, flowRadius)
+	}
+	for i := range t.trust {
+		structure := t.xx[i] + t.yy[i]
+		t.trust[i] = structure / (structure + flowTrust)
+		t.around[i] = t.trust[i] + leastTrust
+	}
+	boxMeanTo(s, t.around, t.around, l.w, l.h, spreadRadius)
+	return t
+}
+
+// differentiate fills the gradient, and the structure tensor of single pixels.
+func (t *tracker) differentiate() {
+	l := t.layer
 	for y := range l.h {
 		up, down := max(y-1, 0)*l.w, min(y+1, l.h-1)*l.w
 		for x := range l.w {
@@ -128,54 +152,43 @@ func newTracker(l layer) *tracker {
 			gx := (l.v[y*l.w+min(x+1, l.w-1)] - l.v[y*l.w+max(x-1, 0)]) / 2
 			gy := (l.v[down+x] - l.v[up+x]) / 2
 			t.gx[i], t.gy[i] = gx, gy
-			xx[i], xy[i], yy[i] = gx*gx, gx*gy, gy*gy
+			t.xx[i], t.xy[i], t.yy[i] = gx*gx, gx*gy, gy*gy
 		}
 	}
-	t.xx, t.xy, t.yy = boxMean(xx, l.w, l.h, flowRadius), boxMean(xy, l.w, l.h, flowRadius), boxMean(yy, l.w, l.h, flowRadius)
-	for i := range t.trust {
-		s := t.xx[i] + t.yy[i]
-		t.trust[i] = s / (s + flowTrust)
-	}
-	return t
 }
 
 // refine adds to f what the difference between the layer and the warped other picture asks for.
-func (t *tracker) refine(f *flow, to layer) {
+func (t *tracker) refine(s *scratch, f *flow, to layer) {
+	defer s.release(s.mark())
+	bx, by := s.plane(len(t.v)), s.plane(len(t.v))
 	for y := range t.h {
 		for x := range t.w {
 			i := y*t.w + x
 			d := t.v[i] - to.at(float32(x)+f.u[i], float32(y)+f.v[i])
 			// A pixel that is covered or leaves the picture must not pull its window along.
 			d = min(max(d, -0.15), 0.15)
-			t.bx[i], t.by[i] = t.gx[i]*d, t.gy[i]*d
+			bx[i], by[i] = t.gx[i]*d, t.gy[i]*d
 		}
 	}
-	bx, by := boxMean(t.bx, t.w, t.h, flowRadius), boxMean(t.by, t.w, t.h, flowRadius)
+	boxMeanTo(s, bx, bx, t.w, t.h, flowRadius)
+	boxMeanTo(s, by, by, t.w, t.h, flowRadius)
 	for i := range bx {
 		a, b, c := t.xx[i]+flowDamp, t.xy[i], t.yy[i]+flowDamp
 		det := a*c - b*b
 		f.u[i] += min(max((c*bx[i]-b*by[i])/det, -2), 2)
 		f.v[i] += min(max((a*by[i]-b*bx[i])/det, -2), 2)
 	}
-	f.u, f.v = t.spread(f.u), t.spread(f.v)
+	t.spread(s, f.u)
+	t.spread(s, f.v)
 }
 
 // spread averages motion over the neighbourhood, weighted by trust, so that flat regions take over their borders'.
-func (t *tracker) spread(u []float32) []float32 {
-	weighted := make([]float32, len(u))
+func (t *tracker) spread(s *scratch, u []float32) {
 	for i, v := range u {
-		weighted[i] = v * (t.trust[i] + 0.01)
+		u[i] = v * (t.trust[i] + leastTrust)
 	}
-	sum := boxMean(weighted, t.w, t.h, 2)
-	if t.scrap == nil {
-		weights := make([]float32, len(u))
-		for i := range weights {
-			weights[i] = t.trust[i] + 0.01
-		}
-		t.scrap = boxMean(weights, t.w, t.h, 2)
+	boxMeanTo(s, u, u, t.w, t.h, spreadRadius)
+	for i := range u {
+		u[i] /= t.around[i]
 	}
-	for i := range sum {
-		sum[i] /= t.scrap[i]
-	}
-	return sum
 }

@@ -1,38 +1,43 @@
 package depth
 
 // guided filters v so that its edges follow the guide's (K. He, J. Sun, X. Tang, "Guided Image Filtering", PAMI 2013).
-// Both are w×h; radius is in pixels, eps the variance of the guide that counts as flat.
-func guided(v, guide []float32, w, h, radius int, eps float32) []float32 {
+// All are w×h, and out may be v; radius is in pixels, eps the variance of the guide that counts as flat.
+func guided(s *scratch, out, v, guide []float32, w, h, radius int, eps float32) {
+	defer s.release(s.mark())
 	n := len(v)
-	gv, gg := make([]float32, n), make([]float32, n)
+	gv, gg := s.plane(n), s.plane(n)
 	for i := range v {
 		gv[i], gg[i] = guide[i]*v[i], guide[i]*guide[i]
 	}
-	meanG, meanV := boxMean(guide, w, h, radius), boxMean(v, w, h, radius)
-	meanGV, meanGG := boxMean(gv, w, h, radius), boxMean(gg, w, h, radius)
+	meanG, meanV := boxMean(s, guide, w, h, radius), boxMean(s, v, w, h, radius)
+	meanGV, meanGG := boxMean(s, gv, w, h, radius), boxMean(s, gg, w, h, radius)
 	a, b := gv, gg // reused
 	for i := range a {
 		slope := (meanGV[i] - meanG[i]*meanV[i]) / (meanGG[i] - meanG[i]*meanG[i] + eps)
 		a[i], b[i] = slope, meanV[i]-slope*meanG[i]
 	}
-	meanA, meanB := boxMean(a, w, h, radius), boxMean(b, w, h, radius)
-	out := make([]float32, n)
+	meanA, meanB := boxMean(s, a, w, h, radius), boxMean(s, b, w, h, radius)
 	for i := range out {
 		out[i] = meanA[i]*guide[i] + meanB[i]
 	}
+}
+
+// boxMean averages over squares of 2·radius+1 pixels, cut at the borders. The result is lent by s.
+func boxMean(s *scratch, v []float32, w, h, radius int) []float32 {
+	out := s.plane(len(v))
+	boxMeanTo(s, out, v, w, h, radius)
 	return out
 }
 
-// boxMean averages over squares of 2·radius+1 pixels, cut at the borders.
-func boxMean(v []float32, w, h, radius int) []float32 {
-	rows := make([]float32, len(v))
+// boxMeanTo is boxMean into out, which may be v.
+func boxMeanTo(s *scratch, out, v []float32, w, h, radius int) {
+	defer s.release(s.mark())
+	rows := s.plane(len(v))
 	shares := boxShares(w, radius)
 	for y := range h {
 		boxLine(v[y*w:(y+1)*w], rows[y*w:(y+1)*w], shares, radius)
 	}
-	out := make([]float32, len(v))
 	boxColumns(rows, out, w, h, radius)
-	return out
 }
 
 // boxShares is 1 / the number of places that lie within radius of each of n.

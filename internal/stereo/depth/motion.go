@@ -12,12 +12,12 @@ func (c camera) at(x, y float64) (u, v float64) {
 
 // fitCamera fits the motion that most of the picture follows, by weighted least squares, reweighted so that what moves
 // otherwise counts little.
-func fitCamera(f flow) camera {
+func fitCamera(s *scratch, f flow) camera {
 	var c camera
 	spread := math.Inf(1)
 	for range 5 {
 		c = solveCamera(f, c, spread)
-		spread = max(0.15, medianResidual(f, c))
+		spread = max(0.15, medianResidual(s, f, c))
 	}
 	return c
 }
@@ -85,7 +85,7 @@ func solve(m [4][5]float64) (s [4]float64) {
 	return s
 }
 
-func medianResidual(f flow, c camera) float64 {
+func medianResidual(s *scratch, f flow, c camera) float64 {
 	var rs []float32
 	eachPlace(f.w, f.h, func(x, y float64, i int) {
 		if f.trust[i] > 0.2 {
@@ -96,7 +96,7 @@ func medianResidual(f flow, c camera) float64 {
 	if len(rs) == 0 {
 		return 0
 	}
-	_, m := percentiles(rs, 0, 0.5)
+	_, m := percentiles(s, rs, 0, 0.5)
 	return float64(m)
 }
 
@@ -117,13 +117,13 @@ const (
 // newParallax reads depth from the flow. A moving camera shifts every point along one direction, the nearer the
 // further; the direction at each place is the camera's own motion without its roll. Before a still camera, what moves
 // counts as nearer.
-func newParallax(f flow, prior []float32) parallax {
-	c := fitCamera(f)
-	n := len(f.u)
-	p := parallax{near: make([]float32, n)}
+func newParallax(s *scratch, f flow, prior []float32) parallax {
+	c := fitCamera(s, f)
+	p := parallax{near: s.plane(len(f.u))}
 	typical := math.Sqrt(c.tx*c.tx + c.ty*c.ty + c.zoom*c.zoom*float64(f.w*f.w+f.h*f.h)/12)
 	if typical < stillCamera {
-		return movers(f, c)
+		p.confidence = movers(p.near, f, c)
+		return p
 	}
 	var spread, weights float64
 	for y := range f.h {
@@ -173,19 +173,17 @@ func correlation(a, b []float32) float64 {
 	return ab / math.Sqrt(aa*bb)
 }
 
-// movers is the parallax before a still camera.
-func movers(f flow, c camera) parallax {
-	p := parallax{near: make([]float32, len(f.u))}
+// movers is the parallax before a still camera: it fills near and returns the confidence.
+func movers(near []float32, f flow, c camera) float32 {
 	var most float32
 	for y := range f.h {
 		for x := range f.w {
 			i := y*f.w + x
 			cu, cv := c.at(float64(x)-float64(f.w-1)/2, float64(y)-float64(f.h-1)/2)
 			speed := float32(math.Hypot(float64(f.u[i])-cu, float64(f.v[i])-cv)) * f.trust[i]
-			p.near[i] = speed / (speed + movingHalf)
-			most = max(most, p.near[i])
+			near[i] = speed / (speed + movingHalf)
+			most = max(most, near[i])
 		}
 	}
-	p.confidence = moverShare * most * most
-	return p
+	return moverShare * most * most
 }

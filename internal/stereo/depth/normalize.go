@@ -1,10 +1,10 @@
 package depth
 
-import "slices"
-
 // percentiles returns the values below which the shares lo and hi of v lie.
-func percentiles(v []float32, lo, hi float64) (a, b float32) {
-	s := slices.Clone(v)
+func percentiles(lent *scratch, v []float32, lo, hi float64) (a, b float32) {
+	defer lent.release(lent.mark())
+	s := lent.plane(len(v))
+	copy(s, v)
 	rank := func(q float64) int { return int(q*float64(len(s)-1) + 0.5) }
 	low, high := rank(lo), rank(hi)
 	a = nth(s, low)
