@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -22,6 +23,7 @@ import (
 type Page struct {
 	t       testing.TB
 	ctx     context.Context
+	browser context.Context // whose tabs the page is one of
 	mu      sync.Mutex
 	console []string
 	quiet   []string // parts of messages that are no fault
@@ -46,20 +48,53 @@ func Open(t testing.TB) *Page {
 		options = append(options, chromedp.NoSandbox) // which doesn't work for root
 	}
 	ctx, cancel := chromedp.NewContext(t.Context(), chromedp.WithAllocatorOptions(options...))
-	p := &Page{t: t, ctx: ctx}
 	if err := chromedp.Do(ctx); err != nil {
 		cancel()
 		t.Fatalf("chromium doesn't start: %v", err)
 	}
+	p := newTab(t, ctx)
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx) // the test may have lost the browser already
+		cancel()
+	})
+	return p
+}
+
+// newTab opens a tab that its test closes at the latest.
+func newTab(t testing.TB, browser context.Context) *Page {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(browser)
+	p := &Page{t: t, ctx: ctx, browser: browser}
+	if err := chromedp.Do(ctx); err != nil {
+		cancel()
+		t.Fatalf("no tab opens: %v", err)
+	}
 	listened := make(chan struct{})
 	go p.listen(listened)
 	t.Cleanup(func() {
-		_ = chromedp.Cancel(ctx) // the test may have lost the browser already
 		cancel()
 		<-listened
 		p.complain()
 	})
 	return p
+}
+
+// Reopen closes the tab without asking it, and opens another in the same browser.
+func (p *Page) Reopen() *Page {
+	p.t.Helper()
+	if err := chromedp.Cancel(p.ctx); err != nil {
+		p.t.Fatal(err)
+	}
+	return newTab(p.t, p.browser)
+}
+
+// Before runs a script in every page that the tab opens from now on, before the page's own.
+func (p *Page) Before(script string) {
+	p.t.Helper()
+	p.Do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+		return err
+	}))
 }
 
 // listen collects what the page writes to its console as an error.
@@ -140,7 +175,7 @@ func (p *Page) Text(script string) string {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, Patience)
 	defer cancel()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[string]("String("+script+")"))
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[string]("String(("+script+"))"))
 	if err != nil {
 		p.Fail(err.Error())
 	}
@@ -154,7 +189,7 @@ func (p *Page) Wait(script string, within time.Duration) {
 	defer cancel()
 	last := "nothing"
 	for tick := time.NewTicker(50 * time.Millisecond); ; <-tick.C {
-		v, err := chromedp.Run(ctx, chromedp.Evaluate[string]("String(Boolean("+script+"))"))
+		v, err := chromedp.Run(ctx, chromedp.Evaluate[string]("String(Boolean(("+script+")))"))
 		if err == nil && v == "true" {
 			tick.Stop()
 			return

@@ -85,8 +85,13 @@ class Draft {
     await film.open(file, () => this.options());
     this.#address();
     this.#state();
-    await film.upload(this.uploads, (f) => (f.uploaded ? this.#whole(f) : this.#state())).catch((error) => film.fail(error));
+    await film.upload(this.uploads, (f) => (f.uploaded ? this.#whole(f) : this.#stopped(f))).catch((error) => film.fail(error));
     film.line.querySelector("[data-again]").onclick = (event) => this.#again(film, event.target);
+  }
+
+  #stopped(film) {
+    this.#speak(`The upload of ${film.title} stopped: ${film.failed.message}`);
+    this.#state();
   }
 
   #again(film, button) {
@@ -103,6 +108,7 @@ class Draft {
 
   #whole(film) {
     film.whole();
+    this.#speak(`${film.title} is uploaded.`);
     this.preview.of(film.job);
     this.#state();
     if (film.started || this.starting) this.#leave();
@@ -174,7 +180,22 @@ class Draft {
     else if (this.films.every((f) => f.started) && open.length) words = "Starts by itself as soon as the upload is whole. Keep this page open until then.";
     else if (open.length) words = "You may start now: conversion begins when the upload is whole.";
     this.root.querySelector("[data-hint]").textContent = words;
-    this.root.querySelector(".drop").hidden = this.root.dataset.draft !== "" && this.films.every((f) => f.uploaded || f.file);
+    this.#dropZone();
+  }
+
+  // dropZone gets out of the way once there is a film.
+  #dropZone() {
+    const drop = this.root.querySelector(".drop");
+    drop.hidden = this.root.dataset.draft !== "" && this.films.every((f) => f.uploaded || f.file);
+    if (this.root.dataset.draft || !this.films.length) return;
+    drop.classList.add("compact");
+    drop.querySelector("[data-call]").textContent = "Add another film";
+    drop.querySelector("#drop-hint").textContent = "It gets the same options.";
+  }
+
+  // speak tells those who don't see the bars what matters of them.
+  #speak(text) {
+    this.root.querySelector("[data-spoken]").textContent = text;
   }
 
   #complain(text) {

@@ -16,7 +16,7 @@ export class Uploads {
   constructor() {
     this.#uppy.use(AwsS3, {
       shouldUseMultipart: true,
-      limit: 4,
+      limit: 3, // browsers allow six connections; parts under way are what a lost network costs
       retryDelays,
       getChunkSize: (data) => this.#partSizes.get(data),
       createMultipartUpload: (file) => file.s3Multipart, // begun before Uppy hears of the file
