@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 		"scene", "stereo", "stereo/yuv", "stereo/depth"},
 	"tools/bench":     {"job", "media", "clip", "pipeline", "scene", "stereo", "stereo/yuv", "stereo/depth"},
 	"web/hub":         {},
-	"web/auth":        {"job", "platform"},
+	"web/auth":        {"platform"},
 	"web/static":      {},
 	"web/browsertest": {},
 	"web":             {"job", "platform", "pipeline", "media", "preview", "web/auth", "web/hub", "web/static"},

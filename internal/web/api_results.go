@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -145,8 +146,16 @@ func (s *Server) playlist(ctx context.Context, in *playlistRequest) (*playlistAn
 	}, nil
 }
 
-func (s *Server) thumbnail(ctx context.Context, _ *JobPath) (*huma.StreamResponse, error) {
+type thumbnailRequest struct {
+	JobPath
+	Version string `query:"v" maxLength:"100" doc:"Anything: another value is another address, for browsers that keep pictures"`
+}
+
+func (s *Server) thumbnail(ctx context.Context, _ *thumbnailRequest) (*huma.StreamResponse, error) {
 	r, o, err := s.Platform.Output.Get(ctx, job.PreviewKey(jobOf(ctx).ID), 0, -1)
+	if errors.Is(err, platform.ErrNotFound) {
+		return nil, huma.Error404NotFound("there is no picture yet: it comes with the first converted segment")
+	}
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}

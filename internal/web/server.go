@@ -32,6 +32,7 @@ type Config struct {
 	Actions  Actions
 	// Objects serves signed links below /objects/; nil where links lead elsewhere.
 	Objects http.Handler
+	Auth    auth.Options
 	Log     *slog.Logger
 	Version string
 	Now     func() time.Time // nil is time.Now
@@ -71,10 +72,11 @@ type Server struct {
 	recent   *recentRate
 	plans    *planSizes
 	previews *previews
+	guard    *auth.Guard
 }
 
 // New returns a Server. Only Platform, Actions and Log are required.
-func New(_ context.Context, c Config) (*Server, error) {
+func New(ctx context.Context, c Config) (*Server, error) {
 	if c.Actions == nil || c.Platform.Jobs == nil || c.Log == nil {
 		return nil, errors.New("web: Platform, Actions and Log are required")
 	}
@@ -96,6 +98,15 @@ func New(_ context.Context, c Config) (*Server, error) {
 	if s.views, err = newViews(c.Now); err != nil {
 		return nil, err
 	}
+	if s.guard, err = auth.NewGuard(ctx, c.Auth, c.Platform, c.Now, c.Log, s.loginPage); err != nil {
+		return nil, err
+	}
+	s.handler, err = s.gate(s.routes())
+	return s, err
+}
+
+// routes returns everything that answers, behind the gate.
+func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	s.api = s.newAPI(mux)
 	s.jobRoutes()
@@ -103,13 +114,15 @@ func New(_ context.Context, c Config) (*Server, error) {
 	s.eventRoutes()
 	s.previewRoutes()
 	s.resultRoutes()
-	if c.Objects != nil {
-		mux.Handle("GET /objects/", c.Objects) // HEAD too
-		mux.Handle("PUT /objects/", c.Objects)
+	s.adminRoutes()
+	if s.Objects != nil {
+		mux.Handle("GET "+objectsPath, s.Objects) // HEAD too
+		mux.Handle("PUT "+objectsPath, s.Objects)
 	}
+	s.guard.Routes(mux)
+	mux.HandleFunc("GET /login", s.login)
 	s.pages(mux)
-	s.handler = s.identify(mux)
-	return s, nil
+	return mux
 }
 
 // Run does what isn't asked for by a request, until ctx ends: it feeds the event streams. Streams end with it, so
@@ -118,11 +131,3 @@ func (s *Server) Run(ctx context.Context) error { return s.hub.Run(ctx) }
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
-
-// identify finds out who asks.
-func (s *Server) identify(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p := auth.Principal{Owner: auth.LocalOwner, Name: "you", Admin: true}
-		next.ServeHTTP(w, r.WithContext(auth.With(r.Context(), p)))
-	})
-}

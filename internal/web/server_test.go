@@ -30,14 +30,14 @@ type site struct {
 
 func newSite(t *testing.T, adjust ...func(*web.Config)) *site {
 	t.Helper()
-	store, err := local.Open(t.Context(), t.TempDir(), local.Options{})
+	store, err := local.Open(t.Context(), t.TempDir(), local.Options{Notifications: platform.Notifications()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	p := store.Platform()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	config := web.Config{Platform: p, Actions: &pipeline.Pipeline{Platform: p, Log: log, Now: time.Now}, Log: log, Version: "test", PollEvery: 20 * time.Millisecond}
+	config := web.Config{Platform: p, Actions: &pipeline.Pipeline{Platform: p, Log: log, Now: time.Now}, Objects: store.Handler(), Log: log, Version: "test", PollEvery: 20 * time.Millisecond}
 	for _, f := range adjust {
 		f(&config)
 	}
