@@ -92,15 +92,19 @@ func workers(queues map[platform.QueueName]int) role {
 // upkeepRole repairs and tidies up.
 func upkeepRole(c config.Upkeep) role {
 	return func(r *running) error {
-		r.pipeline.Policy = pipeline.Policy{
-			ResendAfter: c.ResendAfter, MaxResends: pipeline.DefaultPolicy().MaxResends, StallAfter: time.Duration(c.StallAfter),
-			AbandonAfter: time.Duration(c.AbandonAfter), SweepAge: c.SweepAge,
-			KeepSources: time.Duration(c.KeepSources), KeepSegments: time.Duration(c.KeepSegments), KeepResults: time.Duration(c.KeepResults),
-		}
+		r.pipeline.Policy = policy(c)
 		r.pipeline.Sweeper = r.store
 		r.work.Go(func() error { r.reconcile(c.ReconcileEvery); return nil })
 		return nil
 	}
+}
+
+func policy(c config.Upkeep) pipeline.Policy {
+	p := pipeline.DefaultPolicy()
+	p.ResendAfter, p.StallAfter, p.AbandonAfter = c.ResendAfter, time.Duration(c.StallAfter), time.Duration(c.AbandonAfter)
+	p.KeepSources, p.KeepSegments, p.KeepResults = time.Duration(c.KeepSources), time.Duration(c.KeepSegments), time.Duration(c.KeepResults)
+	p.SweepAge = c.SweepAge
+	return p
 }
 
 // reconcile makes one pass after another until the soft stop.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/platform"
@@ -128,16 +129,21 @@ func (p *Pipeline) checkSource(ctx context.Context, j job.Job) error {
 	return err
 }
 
-// Remove marks a job for removal and removes what can be removed now; Reconcile finishes what a step under
-// way still holds. platform.ErrNotFound.
+// Remove marks a job for removal and removes what can be removed now; Reconcile finishes what takes longer and what a
+// step under way still holds. platform.ErrNotFound.
 func (p *Pipeline) Remove(ctx context.Context, id string) error {
 	j, err := p.act(ctx, id, "removed", job.Deleting, nil)
 	if err != nil && !errors.Is(err, errSame) {
 		return err
 	}
-	err = p.erase(ctx, j)
-	if errors.Is(err, platform.ErrLeaseHeld) {
-		return nil
+	// The person needn't wait for what takes long or can't be done yet.
+	now, cancel := context.WithTimeout(ctx, removeAtOnce)
+	defer cancel()
+	if err := p.erase(now, j); err != nil {
+		p.Log.InfoContext(ctx, "the removal is finished later", "job_id", id, "cause", err)
 	}
-	return err
+	return nil
 }
+
+// removeAtOnce bounds how long Remove takes.
+const removeAtOnce = 3 * time.Second

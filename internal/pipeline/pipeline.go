@@ -41,7 +41,7 @@ type Pipeline struct {
 	Observe func(Event)
 
 	claims claims
-	swept  atomic.Int64 // when Sweeper was called last, epoch nanoseconds
+	tidied atomic.Int64 // when Reconcile tidied up last, epoch nanoseconds
 }
 
 // Stage names a part of the work, in the order in which a person sees them.

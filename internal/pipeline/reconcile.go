@@ -26,6 +26,8 @@ type Policy struct {
 	KeepSources, KeepSegments, KeepResults time.Duration
 	// SweepAge is how old files are that Sweeper may remove.
 	SweepAge time.Duration
+	// TidyEvery is the time between looks at jobs that have ended and at files, of which there may be many.
+	TidyEvery time.Duration
 }
 
 // Sweeper removes what a crash left in a store between writing content and naming it.
@@ -38,7 +40,7 @@ type Sweeper interface {
 func DefaultPolicy() Policy {
 	return Policy{
 		ResendAfter: 2 * time.Minute, MaxResends: 10, StallAfter: 6 * time.Hour,
-		AbandonAfter: 7 * 24 * time.Hour, KeepSegments: 24 * time.Hour, SweepAge: time.Hour,
+		AbandonAfter: 7 * 24 * time.Hour, KeepSegments: 24 * time.Hour, SweepAge: time.Hour, TidyEvery: 15 * time.Minute,
 	}
 }
 
@@ -85,19 +87,23 @@ func (r *repairing) all(ctx context.Context) error {
 	return errors.Join(
 		r.each(ctx, liveStatuses(), r.repair),
 		r.each(ctx, []job.Status{job.Deleting}, r.remove),
-		r.each(ctx, []job.Status{job.Completed, job.Failed, job.Cancelled}, r.expire),
-		r.sweep(ctx),
+		r.tidyUp(ctx),
 	)
 }
 
-// sweep reads the whole directory, so it is done seldom.
-func (r *repairing) sweep(ctx context.Context) (err error) {
-	last := time.Unix(0, r.swept.Load())
-	if r.Sweeper == nil || r.Policy.SweepAge <= 0 || r.within(last, r.Policy.SweepAge) {
+// tidyUp removes what has been kept for long enough, and files that belong to nothing.
+func (r *repairing) tidyUp(ctx context.Context) error {
+	if r.within(time.Unix(0, r.tidied.Load()), r.Policy.TidyEvery) {
 		return nil
 	}
-	r.swept.Store(r.Now().UnixNano())
-	r.Swept, err = r.Sweeper.Sweep(ctx, r.Policy.SweepAge)
+	r.tidied.Store(r.Now().UnixNano())
+	return errors.Join(r.each(ctx, []job.Status{job.Completed, job.Failed, job.Cancelled}, r.expire), r.sweep(ctx))
+}
+
+func (r *repairing) sweep(ctx context.Context) (err error) {
+	if r.Sweeper != nil && r.Policy.SweepAge > 0 {
+		r.Swept, err = r.Sweeper.Sweep(ctx, r.Policy.SweepAge)
+	}
 	return err
 }
 
