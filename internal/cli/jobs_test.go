@@ -29,7 +29,7 @@ func TestJobsAreListedShownCancelledRetriedAndRemoved(t *testing.T) {
 	r := s.stereospot("submit", film, "--json", "--format", "anaglyph")
 	id := jobID(t, r.out)
 	r = s.stereospot("submit", film)
-	if other := s.listed()[0].ID; r.code != exitDone || other == id || !strings.Contains(r.out, "film.mp4: job "+other+", at "+s.url()+"/jobs/"+other) {
+	if other := s.listed()[0].ID; r.code != exitDone || other == id || !strings.Contains(r.out, "film.mp4: job "+other+", at "+s.url("")+"/jobs/"+other) {
 		t.Errorf("submit says %q %q", r.out, r.err)
 	}
 	if r := s.stereospot("jobs", "list", "--search", "FILM", "--state", "live", "--limit", "1"); strings.Count(r.out, "film.mp4") != 1 || !strings.HasPrefix(r.out, "JOB ") {
@@ -69,7 +69,7 @@ func TestJobsAreListedShownCancelledRetriedAndRemoved(t *testing.T) {
 func TestWatchingGoesOnAfterBrokenConnectionsAndLeavesTheJobAlone(t *testing.T) {
 	s, film := startServer(t, "web-ui", t.TempDir()), smallFilm(t, 5)
 	id := jobID(t, s.stereospot("submit", film, "--json").out)
-	p := newProxy(t, s.url())
+	p := newProxy(t, s.url(""))
 	p.set(func(p *proxy) { p.bytes = 3000 }) // a few events
 	stop, ended := background(t, "jobs", "watch", id, "-o", "x.mp4", "--server", p.URL)
 	stream := "GET /api/v1/jobs/" + id + "/events"
@@ -87,7 +87,7 @@ func TestWatchingGoesOnAfterBrokenConnectionsAndLeavesTheJobAlone(t *testing.T) 
 	if j := s.listed()[0]; !j.Status.Live() {
 		t.Errorf("the job is %s", j.Status)
 	}
-	stop, ended = background(t, "jobs", "watch", id, "--server", s.url())
+	stop, ended = background(t, "jobs", "watch", id, "--server", s.url(""))
 	defer stop()
 	if r := s.stereospot("jobs", "remove", id); r.code != exitDone {
 		t.Error(r.err)

@@ -1,12 +1,9 @@
 package cli
 
 import (
-	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,8 +21,7 @@ const (
 	pageMinutes = 2 * time.Minute // for what costs a conversion, on a busy machine too
 )
 
-// pageSource renders a short film with sound. A box of the MP4's own "free space" makes it big enough to go up in
-// many parts.
+// pageSource renders a short film with sound. It is big enough to go up in many parts.
 func pageSource(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -34,76 +30,8 @@ func pageSource(t *testing.T) string {
 	}
 	ffmpeg(t, dir, "-i scene.mp4 -f lavfi -i sine=d=4 -c:v copy -c:a aac -shortest film.mp4")
 	path := filepath.Join(dir, "film.mp4")
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	free := make([]byte, 40<<20)
-	binary.BigEndian.PutUint32(free, uint32(len(free)))
-	copy(free[4:], "free")
-	if _, err := f.Write(free); err != nil {
-		t.Fatal(err)
-	}
+	swell(t, path, 40<<20)
 	return path
-}
-
-// server is `stereospot serve` as a process that can be killed and started again at the same address.
-type server struct {
-	t    *testing.T
-	addr string
-	dir  string
-	cmd  *exec.Cmd
-	log  bytes.Buffer
-}
-
-func newServer(t *testing.T) *server {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{t: t, addr: l.Addr().String(), dir: t.TempDir()}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s.start()
-	t.Cleanup(func() {
-		s.kill()
-		if t.Failed() {
-			t.Logf("server's log:\n%s", s.log.String())
-		}
-	})
-	return s
-}
-
-func (s *server) url(path string) string { return "http://" + s.addr + path }
-
-// start runs the server and waits until it answers.
-func (s *server) start() {
-	s.t.Helper()
-	s.cmd = command("serve", "--addr", s.addr, "--data-dir", s.dir, "--convert-jobs", "1", "--min-free", "10MB",
-		"--visibility", "3s", "--lease", "3s", "--pulse", "200ms", "--retry", "200ms", "--reconcile-every", "500ms", "--resend-after", "2s")
-	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		resp, err := http.Get(s.url("/"))
-		if err == nil {
-			resp.Body.Close()
-			return
-		}
-		if time.Now().After(end) {
-			s.t.Fatalf("the server doesn't answer: %v\n%s", err, s.log.String())
-		}
-	}
-}
-
-// kill ends the server as a power cut would.
-func (s *server) kill() {
-	_ = s.cmd.Process.Kill() // it may be dead already
-	_ = s.cmd.Wait()         // killed: an error by nature
 }
 
 // ask sends a request to the API and returns the job that it answers with.
@@ -143,8 +71,9 @@ func (s *server) until(id, what string, wanted func(web.Job) bool) {
 // TestAPersonMakesAFilmThreeDimensional goes the whole way in a browser, with the server killed twice on it.
 func TestAPersonMakesAFilmThreeDimensional(t *testing.T) {
 	film := pageSource(t)
-	s, page := newServer(t), browsertest.Open(t)
+	s, page := startServer(t, "serve", t.TempDir()), browsertest.Open(t)
 	page.Expect("net::ERR_")  // the server is killed
+	page.Expect("Failed to fetch")
 	page.Expect("/thumbnail") // which comes a moment after the first segment
 	page.Size(1280, 900)
 	page.Go(s.url("/"))

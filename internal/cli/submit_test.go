@@ -47,7 +47,7 @@ func jobID(t *testing.T, out string) string {
 }
 
 // listed returns the server's jobs, newest first.
-func (s *testServer) listed() []client.Job {
+func (s *server) listed() []client.Job {
 	s.t.Helper()
 	r := s.stereospot("jobs", "list", "--json")
 	if r.code != exitDone {
@@ -65,7 +65,7 @@ func (s *testServer) listed() []client.Job {
 }
 
 // checkSource wants the server's only source to be the film.
-func (s *testServer) checkSource(film string) {
+func (s *server) checkSource(film string) {
 	s.t.Helper()
 	want, err := os.ReadFile(film)
 	if err != nil {
@@ -141,8 +141,8 @@ func TestSubmittedFilmComesBackAsConvertMakesIt(t *testing.T) {
 }
 
 // checkBrokenDownload fetches a result through connections that break, first within one command, then over two.
-func checkBrokenDownload(t *testing.T, s *testServer, id, want string) {
-	p := newProxy(t, s.url())
+func checkBrokenDownload(t *testing.T, s *server, id, want string) {
+	p := newProxy(t, s.url(""))
 	out := filepath.Join(t.TempDir(), "out.mp4")
 	info, err := os.Stat(want)
 	if err != nil {
@@ -181,11 +181,11 @@ func sentParts(p *proxy) []string {
 func TestBrokenUploadContinuesWithWhatIsMissing(t *testing.T) {
 	s, film := startServer(t, "web-ui", t.TempDir()), smallFilm(t, 10)
 	swell(t, film, 70<<20) // five parts
-	p := newProxy(t, s.url())
+	p := newProxy(t, s.url(""))
 	p.set(func(p *proxy) { p.putsLeft = 2 })
 	stop, ended := background(t, "submit", film, "--server", p.URL)
 	await(t, p.cut)
-	api, err := client.New(client.Config{Server: s.url()})
+	api, err := client.New(client.Config{Server: s.url("")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestBrokenUploadContinuesWithWhatIsMissing(t *testing.T) {
 func TestChangedFilmIsNotMixedWithWhatArrivedOfTheOldOne(t *testing.T) {
 	s, film := startServer(t, "web-ui", t.TempDir()), smallFilm(t, 10)
 	swell(t, film, 70<<20)
-	p := newProxy(t, s.url())
+	p := newProxy(t, s.url(""))
 	p.set(func(p *proxy) { p.putsLeft = 2 })
 	stop, ended := background(t, "submit", film, "--server", p.URL)
 	await(t, p.cut)
@@ -246,7 +246,7 @@ func TestChangedFilmIsNotMixedWithWhatArrivedOfTheOldOne(t *testing.T) {
 func TestUploadOutlivesAKilledServer(t *testing.T) {
 	s, film := startServer(t, "serve", t.TempDir()), smallFilm(t, 10)
 	swell(t, film, 70<<20)
-	p := newProxy(t, s.url())
+	p := newProxy(t, s.url(""))
 	p.set(func(p *proxy) { p.putsLeft = 1 })
 	out := filepath.Join(t.TempDir(), "out.mp4")
 	stop, ended := background(t, "submit", film, "--preset", "ultrafast", "-o", out, "--server", p.URL)

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -13,75 +12,12 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 )
-
-// testServer is a StereoSpot server in a process of its own.
-type testServer struct {
-	t    *testing.T
-	role string
-	dir  string // data directory
-	addr string
-	cmd  *exec.Cmd
-	log  *bytes.Buffer // of the process under way; read it after its end
-}
-
-var announced = regexp.MustCompile(`http://([0-9.:]+)`)
-
-// startServer starts a role, serve or web-ui, on a data directory. It ends with the test.
-func startServer(t *testing.T, role, dir string) *testServer {
-	t.Helper()
-	s := &testServer{t: t, role: role, dir: dir, addr: "127.0.0.1:0"}
-	s.start()
-	t.Cleanup(s.kill)
-	return s
-}
-
-// start runs the server until it listens. The second time it listens where it did before.
-func (s *testServer) start() {
-	s.t.Helper()
-	s.cmd = command(s.role, "--addr", s.addr, "--data-dir", s.dir, "--min-free", "0", "--pulse", "100ms", "--reconcile-every", "1s")
-	s.log = &bytes.Buffer{}
-	s.cmd.Stderr = s.log
-	out, err := s.cmd.StdoutPipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	lines := bufio.NewReader(out)
-	line, err := lines.ReadString('\n')
-	m := announced.FindStringSubmatch(line)
-	if m == nil {
-		s.kill()
-		s.t.Fatalf("the server says %q, %v: %s", line, err, s.log)
-	}
-	s.addr = m[1]
-	go func() { _, _ = io.Copy(io.Discard, lines) }()
-}
-
-func (s *testServer) url() string { return "http://" + s.addr }
-
-// kill ends the process as a power cut would.
-func (s *testServer) kill() {
-	if s.cmd.ProcessState == nil {
-		_ = s.cmd.Process.Kill()
-		_ = s.cmd.Wait()
-	}
-}
-
-// submitted runs a command against the server.
-func (s *testServer) stereospot(args ...string) result {
-	s.t.Helper()
-	return stereospot(s.t, append(args, "--server", s.url())...)
-}
 
 // proxy stands between a client and a server and breaks connections as it is told.
 type proxy struct {
