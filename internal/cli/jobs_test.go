@@ -11,16 +11,6 @@ import (
 	"github.com/stereospot/stereospot/internal/platform/local"
 )
 
-// waitUntil polls a condition that will come true unless the program is broken.
-func waitUntil(t *testing.T, what string, true func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !true(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it never happened that %s", what)
-		}
-	}
-}
-
 func TestJobsAreListedShownCancelledRetriedAndRemoved(t *testing.T) {
 	s, film := startServer(t, "web-ui", t.TempDir()), smallFilm(t, 5) // no workers: jobs stay where they are
 	if r := s.stereospot("jobs", "list"); r.code != exitDone || !strings.Contains(r.out, "no jobs") {
@@ -60,7 +50,7 @@ func TestJobsAreListedShownCancelledRetriedAndRemoved(t *testing.T) {
 	if r := s.stereospot("jobs", "remove", id); r.code != exitDone {
 		t.Errorf("remove: %d %q", r.code, r.err)
 	}
-	waitUntil(t, "the job is gone", func() bool { return len(s.listed()) == 1 })
+	until(t, "the job is gone", func() bool { return len(s.listed()) == 1 })
 	if r := s.stereospot("jobs", "show", id); r.code != exitFailed || !strings.Contains(r.err, "list") {
 		t.Errorf("show of a removed job: %d %q", r.code, r.err)
 	}
@@ -73,9 +63,9 @@ func TestWatchingGoesOnAfterBrokenConnectionsAndLeavesTheJobAlone(t *testing.T) 
 	p.set(func(p *proxy) { p.bytes = 3000 }) // a few events
 	stop, ended := background(t, "jobs", "watch", id, "-o", "x.mp4", "--server", p.URL)
 	stream := "GET /api/v1/jobs/" + id + "/events"
-	waitUntil(t, "the stream is followed", func() bool { return len(p.seen(stream)) > 0 })
+	until(t, "the stream is followed", func() bool { return len(p.seen(stream)) > 0 })
 	p.CloseClientConnections()
-	waitUntil(t, "the stream is followed again, from the last event", func() bool {
+	until(t, "the stream is followed again, from the last event", func() bool {
 		seen := p.seen(stream)
 		return len(seen[len(seen)-1]) > len(stream)+1
 	})

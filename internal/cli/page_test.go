@@ -71,8 +71,8 @@ func (s *server) until(id, what string, wanted func(web.Job) bool) {
 // TestAPersonMakesAFilmThreeDimensional goes the whole way in a browser, with the server killed twice on it.
 func TestAPersonMakesAFilmThreeDimensional(t *testing.T) {
 	film := pageSource(t)
-	s, page := startServer(t, "serve", t.TempDir()), browsertest.Open(t)
-	page.Expect("net::ERR_")  // the server is killed
+	s, page := newServer(t), browsertest.Open(t)
+	page.Expect("net::ERR_") // the server is killed
 	page.Expect("Failed to fetch")
 	page.Expect("/thumbnail") // which comes a moment after the first segment
 	page.Size(1280, 900)

@@ -34,6 +34,12 @@ func startServer(t *testing.T, role, dir string) *server {
 	return s
 }
 
+// newServer starts everything on a fresh data directory.
+func newServer(t *testing.T) *server {
+	t.Helper()
+	return startServer(t, "serve", t.TempDir())
+}
+
 // announced finds the address in what a server says first.
 var announced = regexp.MustCompile(`http://([0-9.:]+)`)
 

@@ -87,7 +87,7 @@ func (s *server) checkSource(film string) {
 }
 
 func TestSubmittedFilmComesBackAsConvertMakesIt(t *testing.T) {
-	s, film := startServer(t, "serve", t.TempDir()), smallFilm(t, 30)
+	s, film := newServer(t), smallFilm(t, 30)
 	dir := t.TempDir()
 	want, got := filepath.Join(dir, "want.mp4"), filepath.Join(dir, "got.mp4")
 	options := []string{"--format", "half-sbs", "--divergence", "3", "--preset", "ultrafast", "--segment-frames", "12"}
@@ -197,7 +197,7 @@ func TestBrokenUploadContinuesWithWhatIsMissing(t *testing.T) {
 		}
 		return j.Upload.Received
 	}
-	waitUntil(t, "two parts have arrived", func() bool { return arrived() == 32<<20 })
+	until(t, "two parts have arrived", func() bool { return arrived() == 32<<20 })
 	stop()
 	if r := await(t, ended); r.code != exitFailed || !strings.Contains(r.err, "the same command continues") {
 		t.Errorf("exit %d, %q", r.code, r.err)
@@ -244,7 +244,7 @@ func TestChangedFilmIsNotMixedWithWhatArrivedOfTheOldOne(t *testing.T) {
 }
 
 func TestUploadOutlivesAKilledServer(t *testing.T) {
-	s, film := startServer(t, "serve", t.TempDir()), smallFilm(t, 10)
+	s, film := newServer(t), smallFilm(t, 10)
 	swell(t, film, 70<<20)
 	p := newProxy(t, s.url(""))
 	p.set(func(p *proxy) { p.putsLeft = 1 })
