@@ -16,10 +16,10 @@ import (
 
 // stereoFlags are the choices that shape the views; preview shares them.
 type stereoFlags struct {
-	Divergence      float64 `help:"Total disparity between nearest and farthest, in percent of the width." default:"2.0" placeholder:"PERCENT"`
-	Convergence     float64 `help:"Depth that lies in the screen plane: 0 = farthest, 1 = nearest." default:"0.5" placeholder:"0..1"`
+	Divergence      float64 `help:"Total disparity between nearest and farthest, in percent of the width: 2 is 38 pixels of 1920 (default ${default})." default:"2.0" placeholder:"PERCENT"`
+	Convergence     float64 `help:"Depth that lies in the screen plane: 0 = farthest, 1 = nearest (default ${default})." default:"0.5" placeholder:"0..1"`
 	Eyes            string  `help:"Views to synthesise: both, or right only (the left stays the source untouched)." enum:"both,right" default:"both"`
-	ForegroundScale float64 `help:"Bend depth: above 0 spreads what is near, below 0 what is far." default:"0" placeholder:"-3..3"`
+	ForegroundScale float64 `help:"Bend depth: above 0 spreads what is near, below 0 what is far (default ${default})." default:"0" placeholder:"-3..3"`
 	Anaglyph        string  `help:"Mixing for --format anaglyph: ${enum}." enum:"dubois,color,half-color,gray" default:"dubois"`
 	Depth           string  `help:"Where depth comes from: classic needs no download." default:"classic"`
 }
@@ -45,7 +45,7 @@ type optionFlags struct {
 	Start    string `help:"Begin here, in seconds or hh:mm:ss.sss (for trying a minute)." placeholder:"TIME"`
 	Duration string `help:"Convert this much, in seconds or hh:mm:ss.sss." placeholder:"TIME"`
 
-	SegmentFrames int `help:"Largest number of frames in one segment." default:"1440" placeholder:"N"`
+	SegmentFrames int `help:"Largest number of frames in one segment (default ${default}: a minute at 24 a second)." default:"1440" placeholder:"N"`
 }
 
 // options turns the flags into validated job options.

@@ -17,7 +17,7 @@ import (
 
 type probeCommand struct {
 	Input         string `arg:"" help:"The video." type:"path"`
-	SegmentFrames int    `help:"Largest number of frames in one segment." default:"1440" placeholder:"N"`
+	SegmentFrames int    `help:"Largest number of frames in one segment (default ${default})." default:"1440" placeholder:"N"`
 	Container     string `help:"File format of the output to judge by: mp4, mkv, or auto." enum:"auto,mp4,mkv" default:"auto"`
 	JSON          bool   `name:"json" help:"Print one JSON object (docs/convert.md has the schema)."`
 }
