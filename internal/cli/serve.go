@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/stereospot/stereospot/internal/config"
 	"github.com/stereospot/stereospot/internal/pipeline"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/web"
+	"github.com/stereospot/stereospot/internal/web/auth"
 )
 
 type serveCommand struct{ config.Serve }
@@ -29,21 +31,47 @@ after a crash or a power cut too, the same command continues where it was.`
 
 // Run implements the command.
 func (c *serveCommand) Run(ctx context.Context, std streams) error {
-	if err := c.Check(); err != nil {
-		return usageError{err}
+	access, err := checkWeb(c.Check, &c.Listen, &c.Access)
+	if err != nil {
+		return err
 	}
 	return runRoles(ctx, std, roles{data: c.Data, pace: c.Pace, log: c.Log},
-		webRole(c.Listen), upkeepRole(c.Upkeep), mediaRole(c.Splitting), videoRole(c.Converting))
+		webRole(c.Listen, access), upkeepRole(c.Upkeep), mediaRole(c.Splitting), videoRole(c.Converting))
 }
 
 type webUICommand struct{ config.WebUI }
 
 // Run implements the command.
 func (c *webUICommand) Run(ctx context.Context, std streams) error {
-	if err := c.Check(); err != nil {
-		return usageError{err}
+	access, err := checkWeb(c.Check, &c.Listen, &c.Access)
+	if err != nil {
+		return err
 	}
-	return runRoles(ctx, std, roles{data: c.Data, pace: c.Pace, log: c.Log}, webRole(c.Listen), upkeepRole(c.Upkeep))
+	return runRoles(ctx, std, roles{data: c.Data, pace: c.Pace, log: c.Log}, webRole(c.Listen, access), upkeepRole(c.Upkeep))
+}
+
+// checkWeb returns who may use the web server, and every problem of its role at once.
+func checkWeb(check func() error, listen *config.Listen, access *config.Access) (auth.Options, error) {
+	problems := check() // reads what access is made of
+	password, err := auth.ParsePassword(access.Password)
+	o := auth.Options{
+		Password: password, Secure: strings.HasPrefix(listen.PublicURL, "https://"),
+		OIDC: auth.OIDCOptions{
+			Issuer: access.OIDCIssuer, ClientID: access.OIDCClientID, ClientSecret: access.OIDCClientSecret,
+			PublicURL: listen.PublicURL, Admins: access.OIDCAdmins,
+		},
+	}
+	if o.OIDC.Set() && listen.PublicURL == "" {
+		o.OIDC.PublicURL = "http://" + listen.Addr
+	}
+	// Where the password is wrong, that it is missing isn't another problem.
+	if err == nil {
+		err = auth.CheckExposure(listen.Addr, o)
+	}
+	if err = errors.Join(problems, err); err != nil {
+		return o, usageError{err}
+	}
+	return o, nil
 }
 
 type mediaWorkerCommand struct{ config.MediaWorker }
@@ -128,16 +156,13 @@ func (r *running) reconcile(every time.Duration) {
 }
 
 // webRole serves the page and the API.
-func webRole(c config.Listen) role {
+func webRole(c config.Listen, access auth.Options) role {
 	return func(r *running) error {
-		if !c.Loopback() {
-			return usagef("%s can be reached from the network, and anybody there could use it: listen on 127.0.0.1, or set a password", c.Addr)
-		}
 		listener, err := net.Listen("tcp", c.Addr)
 		if err != nil {
 			return fmt.Errorf("can't listen on %s: %w (choose another with --addr)", c.Addr, err)
 		}
-		site, err := web.New(r.soft, r.webConfig(c))
+		site, err := web.New(r.soft, r.webConfig(c, access))
 		if err != nil {
 			return errors.Join(err, listener.Close())
 		}
@@ -149,9 +174,9 @@ func webRole(c config.Listen) role {
 	}
 }
 
-func (r *running) webConfig(c config.Listen) web.Config {
+func (r *running) webConfig(c config.Listen, access auth.Options) web.Config {
 	return web.Config{
-		Platform: r.pipeline.Platform, Actions: r.pipeline, Objects: r.store.Handler(), Log: r.log, Version: version(),
+		Platform: r.pipeline.Platform, Actions: r.pipeline, Objects: r.store.Handler(), Auth: access, Log: r.log, Version: version(),
 		PublicURL: c.PublicURL, Scratch: r.scratch.dir,
 		FreeBytes: func() (int64, error) { s, err := r.disk.Status(); return s.Free - s.MinFree, err },
 	}

@@ -208,3 +208,16 @@ func TestScratchOfTheDeadIsSweptAndOfTheLivingIsNot(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestServerOpenToTheNetworkNeedsAPassword(t *testing.T) {
+	for _, role := range []string{"serve", "web-ui"} {
+		r := stereospot(t, role, "--addr", "0.0.0.0:0", "--data-dir", t.TempDir(), "--pulse", "0s")
+		if r.code != exitUsage || !strings.Contains(r.err, "STEREOSPOT_PASSWORD") || !strings.Contains(r.err, "--pulse") {
+			t.Errorf("%s: exit %d: %s", role, r.code, r.err)
+		}
+	}
+	t.Setenv("STEREOSPOT_PASSWORD", "short")
+	if r := stereospot(t, "serve", "--data-dir", t.TempDir()); r.code != exitUsage || !strings.Contains(r.err, "password") {
+		t.Errorf("exit %d: %s", r.code, r.err)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -126,14 +127,36 @@ func (l *Listen) check(bad func(string, ...any)) {
 	}
 }
 
-// Loopback reports whether only this machine can reach the address.
-func (l *Listen) Loopback() bool {
-	host, _, err := net.SplitHostPort(l.Addr)
-	if err != nil {
-		return false
+// Access says who may use the web server. Secrets come by file or environment only: a command line is seen by others.
+type Access struct {
+	Password     string `kong:"-"`
+	PasswordFile string `help:"File that holds the password, plain or as a bcrypt hash (or set STEREOSPOT_PASSWORD)." env:"STEREOSPOT_PASSWORD_FILE" type:"path" placeholder:"FILE"`
+
+	OIDCIssuer       string   `name:"oidc-issuer" help:"Sign people in by this OpenID Connect provider." env:"STEREOSPOT_OIDC_ISSUER" placeholder:"URL"`
+	OIDCClientID     string   `name:"oidc-client-id" help:"This server's name at the provider; its secret is taken from STEREOSPOT_OIDC_CLIENT_SECRET." env:"STEREOSPOT_OIDC_CLIENT_ID" placeholder:"ID"`
+	OIDCClientSecret string   `kong:"-"`
+	OIDCAdmins       []string `name:"oidc-admins" help:"E-mail addresses of those who see everybody's films." env:"STEREOSPOT_OIDC_ADMINS" placeholder:"ADDRESS"`
+}
+
+// maxPasswordFile bounds what is read of a password file, in bytes.
+const maxPasswordFile = 4096
+
+func (a *Access) check(bad func(string, ...any)) {
+	a.Password, a.OIDCClientSecret = os.Getenv("STEREOSPOT_PASSWORD"), os.Getenv("STEREOSPOT_OIDC_CLIENT_SECRET")
+	if a.PasswordFile != "" {
+		text, err := os.ReadFile(a.PasswordFile)
+		switch {
+		case err != nil:
+			bad("--password-file: %v", err)
+		case len(text) > maxPasswordFile || len(strings.TrimSpace(string(text))) == 0:
+			bad("--password-file: %s holds no password", a.PasswordFile)
+		default:
+			a.Password = string(text)
+		}
 	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	if (a.OIDCIssuer == "") != (a.OIDCClientID == "") {
+		bad("--oidc-issuer and --oidc-client-id go together")
+	}
 }
 
 // Converting says how much a machine converts at a time.

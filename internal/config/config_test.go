@@ -1,6 +1,7 @@
 package config
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -48,13 +49,22 @@ func TestDataGoesWhereTheDesktopKeepsIt(t *testing.T) {
 	}
 }
 
-func TestLoopbackIsToldFromTheNetwork(t *testing.T) {
-	for addr, want := range map[string]bool{
-		"127.0.0.1:80": true, "[::1]:80": true, "localhost:80": true, "127.8.9.1:1": true,
-		":80": false, "0.0.0.0:80": false, "[::]:80": false, "192.168.1.2:80": false, "films.example:80": false, "": false,
-	} {
-		if got := (&Listen{Addr: addr}).Loopback(); got != want {
-			t.Errorf("%q: %v", addr, got)
+func TestPasswordComesFromItsFileOrTheEnvironment(t *testing.T) {
+	t.Setenv("STEREOSPOT_PASSWORD", "from the environment")
+	c := good(t)
+	if err := c.Check(); err != nil || c.Password != "from the environment" {
+		t.Errorf("%q, %v", c.Password, err)
+	}
+	c.PasswordFile = filepath.Join(t.TempDir(), "password")
+	if err := c.Check(); err == nil {
+		t.Error("a file that isn't there was taken")
+	}
+	for text, want := range map[string]bool{"from the file\n": true, "\n": false, "": false} {
+		if err := os.WriteFile(c.PasswordFile, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Check(); (err == nil) != want || want && c.Password != text {
+			t.Errorf("%q: %q, %v", text, c.Password, err)
 		}
 	}
 }

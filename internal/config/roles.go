@@ -3,6 +3,7 @@ package config
 // Serve is everything in one process.
 type Serve struct {
 	Listen
+	Access
 	Data
 	Converting
 	Splitting
@@ -13,12 +14,13 @@ type Serve struct {
 
 // Check returns every problem joined into one error, and fills in defaults that depend on the machine.
 func (c *Serve) Check() error {
-	return all(&c.Listen, &c.Data, &c.Converting, &c.Splitting, &c.Upkeep, &c.Pace)
+	return all(&c.Listen, &c.Access, &c.Data, &c.Converting, &c.Splitting, &c.Upkeep, &c.Pace)
 }
 
 // WebUI is the web server with the reconciler.
 type WebUI struct {
 	Listen
+	Access
 	Data
 	Upkeep
 	Pace
@@ -26,7 +28,7 @@ type WebUI struct {
 }
 
 // Check is as Serve's.
-func (c *WebUI) Check() error { return all(&c.Listen, &c.Data, &c.Upkeep, &c.Pace) }
+func (c *WebUI) Check() error { return all(&c.Listen, &c.Access, &c.Data, &c.Upkeep, &c.Pace) }
 
 // MediaWorker splits films, records converted segments, and joins them.
 type MediaWorker struct {

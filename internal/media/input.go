@@ -70,8 +70,9 @@ func checkVersion(banner string) error {
 	return &Error{Reason: fmt.Sprintf("FFmpeg %d.%d is too old: %s", major, minor, installHint)}
 }
 
-// How many of explanations, from the first, speak of the disk, and how many of the machine in general.
-const diskExplanations, machineExplanations = 2, 4
+// How many of explanations, from the first, speak of the disk, and how many of the machine in general. A file that
+// isn't there may have been replaced at that moment.
+const diskExplanations, machineExplanations = 2, 5
 
 // explanations map what FFmpeg says to what a person needs to know; %s is the file's name. The
 // first that matches counts, so causes stand before consequences.
@@ -80,10 +81,10 @@ var explanations = []struct{ said, reason string }{
 	{"Disk quota exceeded", "the disk quota is used up: make room and start again"},
 	{"Too many open files", "too many files are open: raise the limit (ulimit -n) or use fewer jobs"},
 	{"Cannot allocate memory", "%s needs more memory than there is"},
+	{"No such file or directory", "%s does not exist"},
 	{"moov atom not found", "%s is truncated or not finished: its index (moov) is missing"},
 	{"File ended prematurely", "%s is cut off: the file ends in the middle of its content"},
 	{"Permission denied", "%s can't be opened: permission denied"},
-	{"No such file or directory", "%s does not exist"},
 	{"Format not on whitelist", "%s is not a video that StereoSpot can read: its content is a playlist or a format that is not a video container"},
 	{"not on whitelist", "%s refers to something outside itself, which StereoSpot does not open"},
 	{"Error setting preset", "the encoder has no such preset: choose one like veryfast, medium or slow with --preset"},

@@ -82,7 +82,7 @@ func checkFile(path string) (int64, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return 0, &Error{Reason: name + " does not exist", Err: err}
+		return 0, &Error{Reason: name + " does not exist", Err: err, Transient: true}
 	case err != nil:
 		return 0, &Error{Reason: fmt.Sprintf("%s can't be opened: %v", name, errors.Unwrap(err)), Err: err}
 	case info.IsDir():

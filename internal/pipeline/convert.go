@@ -74,15 +74,24 @@ func (p *Pipeline) convert(ctx context.Context, j job.Job, req inference.Request
 		})
 		return err
 	})
-	if errors.Is(err, media.ErrFrameCount) && !j.Lossless {
-		return p.rechunk(ctx, j.ID, err)
-	}
 	if err != nil {
-		return err
+		return p.failed(ctx, j, req, err)
 	}
 	p.observe(Event{JobID: j.ID, Stage: Converting, Segment: req.Index, Frames: res.Frames, SegmentDone: true, Seconds: res.Seconds})
 	p.thumbnail(ctx, j, req.Output, res.Frames)
 	return nil
+}
+
+// failed says what the failure of a conversion means.
+func (p *Pipeline) failed(ctx context.Context, j job.Job, req inference.Request, err error) error {
+	in, headErr := p.Input.Head(ctx, req.Input)
+	if errors.Is(headErr, platform.ErrNotFound) || headErr == nil && in.Metadata[inference.MetaContent] != req.Content {
+		return fmt.Errorf("%w: the segment was replaced meanwhile (%w)", ErrDead, err) // the new one has an event of its own
+	}
+	if errors.Is(err, media.ErrFrameCount) && !j.Lossless {
+		return p.rechunk(ctx, j.ID, err)
+	}
+	return err
 }
 
 // existing returns the frames of an output that is already the answer to req, 0 when there is none. A

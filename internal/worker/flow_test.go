@@ -529,6 +529,23 @@ func TestDamagedResultIsMadeAgainWithoutHelp(t *testing.T) {
 	}
 }
 
+func TestCopiesThatDontDecodeAreMadeAgainWithoutLoss(t *testing.T) {
+	f := newFlow(t)
+	f.before = func(_ context.Context, r inference.Request) error {
+		j, err := f.Jobs.Get(context.Background(), r.JobID)
+		if err != nil || j.Lossless || r.Index == 0 {
+			return err
+		}
+		return &media.Error{Reason: "too few frames", Err: media.ErrFrameCount}
+	}
+	f.run(t)
+	id := f.submit(t)
+	f.awaitFilm(t, id)
+	if j := f.row(t, id); !j.Lossless {
+		t.Error("the job was not chunked again")
+	}
+}
+
 func TestOneProcessDoesntConvertASegmentTwiceAtATime(t *testing.T) {
 	f := newFlow(t)
 	begun, release := f.hold()
