@@ -38,7 +38,8 @@ var mayImport = map[string][]string{
 	"web/auth":        {"platform"},
 	"web/static":      {},
 	"web/browsertest": {},
-	"web":             {"job", "platform", "pipeline", "media", "preview", "web/auth", "web/hub", "web/static"},
+	"webhook":         {"job", "platform"},
+	"web":             {"job", "platform", "pipeline", "media", "preview", "webhook", "web/auth", "web/hub", "web/static"},
 	"tools/quality":   {"job", "scene", "stereo", "stereo/yuv", "stereo/depth"},
 }
 

@@ -128,6 +128,9 @@ type Jobs interface {
 	Update(ctx context.Context, id string, change func(*job.Job) error) (job.Job, error)
 	// List returns jobs newest first (by CreatedAt) and the next page's opaque token ("" at the end).
 	List(ctx context.Context, q JobQuery) ([]job.Job, string, error)
+	// Count returns how many jobs have each status, of one owner or (empty) of all. Statuses that no job has may be
+	// left out.
+	Count(ctx context.Context, owner string) (map[job.Status]int, error)
 	// Delete removes the row; absent is no error.
 	Delete(ctx context.Context, id string) error
 }

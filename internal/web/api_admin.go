@@ -11,6 +11,7 @@ import (
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/web/auth"
+	"github.com/stereospot/stereospot/internal/webhook"
 )
 
 // adminRoutes adds API tokens, the queues' dead letters, and what the server says of itself.
@@ -124,6 +125,7 @@ type systemAnswer struct {
 		UploadBytes int64     `json:"upload_bytes" doc:"The largest film that is taken"`
 		Owner       string    `json:"owner" doc:"Whose jobs you make"`
 		Admin       bool      `json:"admin"`
+		Webhooks    string    `json:"webhook_secret,omitempty" doc:"Signs webhooks; for admins"`
 	}
 }
 
@@ -139,7 +141,12 @@ func (s *Server) showSystem(ctx context.Context, _ *struct{}) (*systemAnswer, er
 		}
 		out.Body.FreeBytes = &free
 	}
-	return out, nil
+	if !p.Admin {
+		return out, nil
+	}
+	var err error
+	out.Body.Webhooks, err = webhook.Secret(ctx, s.Platform.Secrets)
+	return out, err
 }
 
 // DeadLetter is a message that failed as often as it may.

@@ -13,6 +13,7 @@ import (
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/web/auth"
+	"github.com/stereospot/stereospot/internal/webhook"
 )
 
 // jobRoutes adds what can be asked of jobs themselves.
@@ -58,6 +59,11 @@ func (s *Server) createJob(ctx context.Context, in *createRequest) (*jobAnswer, 
 	}
 	if err := s.checkSize(in.Body.Size); err != nil {
 		return nil, err
+	}
+	if in.Body.Webhook != "" {
+		if err := webhook.CheckURL(in.Body.Webhook); err != nil {
+			return nil, huma.Error422UnprocessableEntity(err.Error())
+		}
 	}
 	if err := s.checkWaiting(ctx, p.Owner); err != nil {
 		return nil, err

@@ -11,10 +11,13 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/web/auth"
 	"github.com/stereospot/stereospot/internal/web/hub"
+	"github.com/stereospot/stereospot/internal/webhook"
 )
 
 // Actions are what a person asks of a job. *pipeline.Pipeline is one. A refusal is a *pipeline.RefusedError, an unknown
@@ -43,6 +46,12 @@ type Config struct {
 	FreeBytes func() (int64, error)
 	// PollEvery is the time between looks at the jobs while somebody watches them; 0 is one second.
 	PollEvery time.Duration
+	// Probes are what /readyz checks beside the store and the disk.
+	Probes []Probe
+	// Metrics is what /metrics shows; nil makes one.
+	Metrics *prometheus.Registry
+	// PrivateWebhooks lets webhooks reach this machine and its network.
+	PrivateWebhooks bool
 	// Scratch is a directory for the files of a preview under way.
 	Scratch string
 }
@@ -73,6 +82,8 @@ type Server struct {
 	plans    *planSizes
 	previews *previews
 	guard    *auth.Guard
+	metrics  *metrics
+	webhooks *webhook.Sender
 }
 
 // New returns a Server. Only Platform, Actions and Log are required.
@@ -101,6 +112,12 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if s.guard, err = auth.NewGuard(ctx, c.Auth, c.Platform, c.Now, c.Log, s.loginPage); err != nil {
 		return nil, err
 	}
+	if s.webhooks, err = webhook.New(ctx, c.Platform.Outbox, c.Platform.Secrets, webhook.Options{
+		AllowPrivate: c.PrivateWebhooks, Log: c.Log, Now: c.Now,
+	}); err != nil {
+		return nil, err
+	}
+	s.metrics = newMetrics(s)
 	s.handler, err = s.gate(s.routes())
 	return s, err
 }
@@ -120,14 +137,22 @@ func (s *Server) routes() http.Handler {
 		mux.Handle("PUT "+objectsPath, s.Objects)
 	}
 	s.guard.Routes(mux)
+	s.healthRoutes(mux)
+	mux.Handle("GET /metrics", s.metrics.handler())
+	mux.HandleFunc("GET /docs", s.docs)
 	mux.HandleFunc("GET /login", s.login)
 	s.pages(mux)
-	return mux
+	return s.record(mux)
 }
 
-// Run does what isn't asked for by a request, until ctx ends: it feeds the event streams. Streams end with it, so
-// that http.Server.Shutdown needn't wait for their viewers.
-func (s *Server) Run(ctx context.Context) error { return s.hub.Run(ctx) }
+// Run does what isn't asked for by a request, until ctx ends: it feeds the event streams and delivers webhooks.
+// Streams end with it, so that http.Server.Shutdown needn't wait for their viewers.
+func (s *Server) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.hub.Run(ctx) })
+	g.Go(func() error { return s.webhooks.Run(ctx) })
+	return g.Wait()
+}
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }

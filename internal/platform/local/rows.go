@@ -99,6 +99,25 @@ func (r jobs) Delete(ctx context.Context, id string) error {
 	return err
 }
 
+// Count implements platform.Jobs.
+func (r jobs) Count(ctx context.Context, owner string) (map[job.Status]int, error) {
+	rows, err := r.s.db.QueryContext(ctx, "SELECT status, count(*) FROM jobs WHERE ?1 IN ('', owner) GROUP BY status", owner)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	counts := map[job.Status]int{}
+	for rows.Next() {
+		var status string
+		var n int
+		if err := rows.Scan(&status, &n); err != nil {
+			return nil, err
+		}
+		counts[job.Status(status)] = n
+	}
+	return counts, rows.Err()
+}
+
 // List implements platform.Jobs.
 func (r jobs) List(ctx context.Context, q platform.JobQuery) ([]job.Job, string, error) {
 	where, args, err := conditions(q)
