@@ -75,6 +75,7 @@ func TestAPersonMakesAFilmThreeDimensional(t *testing.T) {
 	page.Expect("net::ERR_") // the server is killed
 	page.Expect("Failed to fetch")
 	page.Expect("/thumbnail") // which comes a moment after the first segment
+	page.Before(browsertest.Headset)
 	page.Size(1280, 900)
 	page.Go(s.url("/"))
 	page.Click(".empty a.primary")
@@ -85,6 +86,7 @@ func TestAPersonMakesAFilmThreeDimensional(t *testing.T) {
 	page.Shoot("draft-with-preview")
 	convertThroughACrash(s, page, id)
 	watch(page)
+	enterVR(t, page)
 	checkDownload(t, s, page, film)
 }
 
@@ -153,6 +155,19 @@ func watch(page *browsertest.Page) {
 		}
 		seen[sum] = mode
 	}
+}
+
+// enterVR watches the film in a headset and demands that its eyes see different things. The
+// headset's button pauses and plays.
+func enterVR(t *testing.T, page *browsertest.Page) {
+	t.Helper()
+	page.Click("[data-vr]")
+	page.Wait("headset.eyes.every(Boolean)", browsertest.Patience)
+	page.Eval("document.querySelector('video').pause()")
+	page.Wait("document.querySelector('video').paused && headset.eyes[0] !== headset.eyes[1]", browsertest.Patience)
+	page.Eval("headset.session.dispatchEvent(new Event('select'))")
+	page.Wait("!document.querySelector('video').paused", browsertest.Patience)
+	page.Eval("document.querySelector('video').pause()")
 }
 
 // canvasSum is a script that tells one picture on the canvas from another.

@@ -42,7 +42,7 @@ func Open(t testing.TB) *Page {
 	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath(chromium), chromedp.Flag("autoplay-policy", "no-user-gesture-required"),
-		chromedp.Flag("use-angle", "swiftshader"), chromedp.Flag("enable-unsafe-swiftshader", true),
+		chromedp.DisableGPU, chromedp.Flag("enable-unsafe-swiftshader", true), // WebGL in software
 	)
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // which doesn't work for root
@@ -154,6 +154,7 @@ func (p *Page) Click(selector string) {
 // Choose gives files to a file field, as its dialog would.
 func (p *Page) Choose(selector string, files ...string) {
 	p.t.Helper()
+	p.Wait("document.querySelector("+quote(selector)+")?.disabled === false", Patience)
 	p.Do(chromedp.SetUploadFiles(chromedp.CSS(selector), files))
 }
 
