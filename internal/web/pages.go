@@ -18,6 +18,8 @@ func (s *Server) pages(mux *http.ServeMux) {
 	mux.Handle("GET /jobs/{id}/play", s.page(s.play))
 	mux.Handle("POST /jobs/{id}/{action}", s.page(s.filmAction))
 	mux.Handle("GET /settings", s.page(s.settings))
+	mux.Handle("POST /settings/tokens", s.page(s.makeToken))
+	mux.Handle("POST /settings/tokens/{id}/remove", s.page(s.revokeToken))
 	mux.Handle("POST /settings/queues/{queue}/{action}", s.page(s.deadLetterAction))
 	mux.Handle("GET /", s.page(s.nowhere))
 }

@@ -98,7 +98,7 @@ func (s *Server) filmAction(w http.ResponseWriter, r *http.Request) error {
 		return platform.ErrNotFound
 	}
 	if r.PathValue("action") == string(ActionStart) {
-		if err := s.takeOptions(w, r, j.ID); err != nil {
+		if err := s.takeOptions(r, j.ID); err != nil {
 			return err
 		}
 	}
@@ -114,8 +114,7 @@ func (s *Server) filmAction(w http.ResponseWriter, r *http.Request) error {
 }
 
 // takeOptions writes a start form's fields into the job, as the page's script does through the API.
-func (s *Server) takeOptions(w http.ResponseWriter, r *http.Request, id string) error {
-	r.Body = http.MaxBytesReader(w, r.Body, s.Limits.BodyBytes)
+func (s *Server) takeOptions(r *http.Request, id string) error {
 	if err := r.ParseForm(); err != nil {
 		return err
 	}

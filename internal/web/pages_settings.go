@@ -14,6 +14,7 @@ import (
 // settingsView is the settings' page. Queues are for admins.
 type settingsView struct {
 	Tokens []platform.Token
+	Secret string // a token just made; shown once
 	Queues []queueLine
 	Facts  []fact
 }
@@ -24,17 +25,19 @@ type queueLine struct {
 	Waiting, InFlight, Dead int
 }
 
-// deadShown bounds how many dead letters are counted.
-const deadShown = 1000
-
 func (s *Server) settings(w http.ResponseWriter, r *http.Request) error {
+	return s.showSettings(w, r, "")
+}
+
+// showSettings writes the page, with a token that has just been made.
+func (s *Server) showSettings(w http.ResponseWriter, r *http.Request, secret string) error {
 	who, _ := auth.From(r.Context())
-	v := settingsView{Facts: []fact{{"Version", s.Version}, {"Runs on", runtime.GOOS + "/" + runtime.GOARCH}}}
+	v := settingsView{Secret: secret, Facts: []fact{{"Version", s.Version}, {"Runs on", runtime.GOOS + "/" + runtime.GOARCH}}}
 	if n, known := s.free(); known {
 		v.Facts = append(v.Facts, fact{"Free space", byteWords(n)})
 	}
 	var err error
-	if v.Tokens, err = s.ownTokens(r.Context(), who); err != nil {
+	if v.Tokens, err = s.Platform.Tokens.List(r.Context(), who.Owner); err != nil {
 		return err
 	}
 	if who.Admin {
@@ -45,11 +48,21 @@ func (s *Server) settings(w http.ResponseWriter, r *http.Request) error {
 	return s.show(w, r, http.StatusOK, "settings", shell{Title: "Settings", Nav: "settings", Body: v})
 }
 
-func (s *Server) ownTokens(ctx context.Context, who auth.Principal) ([]platform.Token, error) {
-	if s.Platform.Tokens == nil {
-		return nil, nil
+// makeToken makes an API token and shows it this once.
+func (s *Server) makeToken(w http.ResponseWriter, r *http.Request) error {
+	_, secret, err := s.newToken(r.Context(), r.FormValue("name"), 0)
+	if err != nil {
+		return err
 	}
-	return s.Platform.Tokens.List(ctx, who.Owner)
+	return s.showSettings(w, r, secret)
+}
+
+func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request) error {
+	if _, err := s.removeToken(r.Context(), &tokenPath{ID: r.PathValue("id")}); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/settings", http.StatusSeeOther)
+	return nil
 }
 
 func (s *Server) queueLines(ctx context.Context) ([]queueLine, error) {
@@ -63,7 +76,7 @@ func (s *Server) queueLines(ctx context.Context) ([]queueLine, error) {
 		if err != nil {
 			return nil, err
 		}
-		dead, err := letters.List(ctx, deadShown)
+		dead, err := letters.List(ctx, deadAtOnce)
 		if err != nil {
 			return nil, err
 		}
@@ -77,16 +90,13 @@ func (s *Server) deadLetterAction(w http.ResponseWriter, r *http.Request) error 
 	if who, _ := auth.From(r.Context()); !who.Admin {
 		return huma.Error403Forbidden("only an administrator may do this: sign in as one")
 	}
-	letters := s.Platform.DeadLetters[platform.QueueName(r.PathValue("queue"))]
-	if letters == nil {
-		return platform.ErrNotFound
-	}
+	queue := &queuePath{Queue: r.PathValue("queue")}
 	var err error
 	switch r.PathValue("action") {
 	case "redrive":
-		_, err = letters.Redrive(r.Context(), deadShown)
+		_, err = s.redrive(r.Context(), queue)
 	case "purge":
-		_, err = letters.Purge(r.Context())
+		_, err = s.purge(r.Context(), queue)
 	default:
 		err = platform.ErrNotFound
 	}

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -343,5 +344,45 @@ func TestTheThemeIsPaintedByTheServer(t *testing.T) {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("theme %s: no %s in the page", cookie, want)
 		}
+	}
+}
+
+func TestATokenIsMadeShownOnceAndRevoked(t *testing.T) {
+	s := newSite(t)
+	resp, err := s.Client().PostForm(s.URL+"/settings/tokens", url.Values{"name": {`<b>"backup"</b>`}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s, %v", resp.Status, err)
+	}
+	checkPage(t, s, "settings with a new token", string(text))
+	doc, err := html.Parse(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, revoke := "", ""
+	walk(doc, func(n *html.Node) {
+		if attr(n, "id") == "new-token" {
+			secret = attr(n, "value")
+		}
+		if action := attr(n, "action"); strings.HasSuffix(action, "/remove") {
+			revoke = action
+		}
+	})
+	if secret == "" || revoke == "" {
+		t.Fatalf("the page shows the token %q and revokes by %q", secret, revoke)
+	}
+	if again := s.get("/settings", false, http.StatusOK); strings.Contains(again, secret) || !strings.Contains(again, "&lt;b&gt;") {
+		t.Error("the token is shown again, or its name isn't")
+	}
+	if resp, err = s.Client().PostForm(s.URL+revoke, nil); err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if after := s.get("/settings", false, http.StatusOK); strings.Contains(after, "&lt;b&gt;") {
+		t.Error("a revoked token is still listed")
 	}
 }

@@ -68,7 +68,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, name s
 		p.Theme = c.Value
 	}
 	if who, ok := auth.From(r.Context()); ok {
-		p.Who = &who
+		p.Who, p.SignOut = &who, !s.Auth.Open()
 	}
 	return s.write(w, status, name, "page", p)
 }

@@ -25,10 +25,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type site struct {
 	*httptest.Server
 	platform platform.Platform
-	t        *testing.T
+	t        testing.TB
 }
 
-func newSite(t *testing.T, adjust ...func(*web.Config)) *site {
+func newSite(t testing.TB, adjust ...func(*web.Config)) *site {
 	t.Helper()
 	store, err := local.Open(t.Context(), t.TempDir(), local.Options{Notifications: platform.Notifications()})
 	if err != nil {

@@ -6,7 +6,6 @@ import { dropAnywhere } from "./drop.js";
 import { live } from "./live.js";
 import { hideBrokenPictures } from "./pictures.js";
 import { themeButton } from "./theme.js";
-import { tokens } from "./tokens.js";
 
 hideBrokenPictures();
 themeButton(document.querySelector("[data-theme-button]"));
@@ -14,4 +13,3 @@ confirmForms(document.querySelector("#confirm"));
 copyButtons();
 dropAnywhere(document.querySelector("[data-drop-page]"));
 live(document.querySelector("[data-live]"));
-tokens(document.querySelector("[data-tokens]"));

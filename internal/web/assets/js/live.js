@@ -57,8 +57,14 @@ function listen(url, on) {
     });
     source.addEventListener("error", () => {
       lost.hidden = false;
-      if (source.readyState === EventSource.CLOSED) timer = setTimeout(open, 3000, true);
+      if (source.readyState === EventSource.CLOSED) timer = setTimeout(reopen, 3000);
     });
+  };
+  // reopen finds out first whether the session has ended; the sign-in page leads back here.
+  const reopen = async () => {
+    const answer = await fetch("/api/v1/system").catch(() => null);
+    if (answer?.status === 401) location.reload();
+    else open(true);
   };
   open(false);
   addEventListener("pagehide", () => {
