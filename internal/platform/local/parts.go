@@ -118,18 +118,40 @@ func (u uploads) vacant(ctx context.Context, id string, number int) (bool, error
 	return !taken, err
 }
 
-// receive writes exactly size bytes of r, waits until they are on the disk, and returns their hash.
+// receive writes exactly size bytes of r, waits until they are on the disk, and returns their hash. It writes a
+// whole buffer at a time: what a socket gives at once is far smaller, and parts that arrive side by side would keep
+// each other from the file. A part that doesn't fit on the disk fails before it has arrived.
 func (s *slot) receive(ctx context.Context, size int64, r io.Reader) (etag string, err error) {
-	h := sha256.New()
-	to := io.MultiWriter(io.NewOffsetWriter(s, s.offset), h)
-	n, err := io.CopyBuffer(struct{ io.Writer }{to}, io.LimitReader(contextReader{ctx, r}, size), make([]byte, 1<<20))
-	if err == nil && n != size {
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil {
+	if err := s.allocate(size); err != nil {
 		return "", err
 	}
+	h := sha256.New()
+	chunk := make([]byte, min(size, 1<<20))
+	for at := int64(0); at < size; at += int64(len(chunk)) {
+		chunk = chunk[:min(int64(len(chunk)), size-at)]
+		if _, err := io.ReadFull(contextReader{ctx, r}, chunk); errors.Is(err, io.EOF) {
+			return "", io.ErrUnexpectedEOF
+		} else if err != nil {
+			return "", err
+		}
+		_, _ = h.Write(chunk) // never fails (hash.Hash)
+		if _, err := s.WriteAt(chunk, s.offset+at); err != nil {
+			return "", err
+		}
+	}
 	return hex.EncodeToString(h.Sum(nil)), unix.Fdatasync(int(s.Fd()))
+}
+
+// allocate reserves the part's room, where the file system can.
+func (s *slot) allocate(size int64) error {
+	if size == 0 {
+		return nil
+	}
+	err := unix.Fallocate(int(s.Fd()), 0, s.offset, size)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		return nil
+	}
+	return err
 }
 
 // keepPart writes the part's row and returns what isn't needed any more: an earlier copy, or this one where the same
