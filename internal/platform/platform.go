@@ -77,6 +77,9 @@ const (
 	MaxPartSize = 5 << 30 // bytes
 )
 
+// UploadIdle is how long nothing may arrive for an upload before it is dropped.
+const UploadIdle = 7 * 24 * time.Hour
+
 // Uploads writes one bucket's objects in parts, each sent by whoever holds its signed URL, in any order and as
 // often as a broken network asks for. An upload outlives processes; its object appears when Complete returns,
 // whole, with the same events as after Put. Safe for concurrent use.

@@ -233,10 +233,7 @@ func checkAfterCrash(t *testing.T, s *Store, c *clock, told []string) {
 	if len(events) != len(objects) || len(objects) == 0 {
 		t.Errorf("%d events for %d objects", len(events), len(objects))
 	}
-	c.advance(48 * time.Hour)
-	if _, err := s.Abandon(t.Context(), 24*time.Hour); err != nil {
-		t.Fatal(err)
-	}
+	c.advance(platform.UploadIdle + time.Hour)
 	if _, err := s.Sweep(t.Context(), 24*time.Hour); err != nil {
 		t.Fatal(err)
 	}

@@ -7,11 +7,17 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/stereospot/stereospot/internal/platform"
 )
 
 // Sweep removes files that no object and no upload names: what a crash left between writing a file and its row.
-// Younger files than minAge stay, for they may belong to a write under way. It returns how many it removed.
+// Younger files than minAge stay, for they may belong to a write under way. It returns how many it removed. It also
+// drops uploads that nobody has continued for platform.UploadIdle.
 func (s *Store) Sweep(ctx context.Context, minAge time.Duration) (int, error) {
+	if _, err := s.abandon(ctx, platform.UploadIdle); err != nil {
+		return 0, err
+	}
 	removed := 0
 	for _, b := range []*Bucket{s.Input(), s.Output()} {
 		old, err := b.oldFiles(minAge)
@@ -79,8 +85,8 @@ func (b *Bucket) files(ctx context.Context) (map[string]bool, error) {
 	return named, rows.Err()
 }
 
-// Abandon aborts the uploads that nothing has arrived for since idle ago, and returns how many.
-func (s *Store) Abandon(ctx context.Context, idle time.Duration) (int, error) {
+// abandon aborts the uploads that nothing has arrived for since idle ago, and returns how many.
+func (s *Store) abandon(ctx context.Context, idle time.Duration) (int, error) {
 	rows, err := s.db.QueryContext(ctx, "SELECT bucket, key, id FROM uploads WHERE touched < ?", s.now().Add(-idle).UnixNano())
 	if err != nil {
 		return 0, err
