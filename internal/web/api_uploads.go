@@ -132,7 +132,7 @@ var errOvertaken = huma.Error409Conflict("another upload of this job has just be
 // replaceUpload opens an upload and makes it the job's.
 func (s *Server) replaceUpload(ctx context.Context, j job.Job, size, part int64) (job.Job, error) {
 	key, old := job.SourceKey(j.ID), j.UploadID
-	id, err := s.Platform.Uploads.Begin(ctx, key, platform.PutOptions{ContentType: "application/octet-stream"})
+	id, err := s.Platform.Uploads.Begin(ctx, key, platform.PutOptions{ContentType: "application/octet-stream", PartSize: part})
 	if err != nil {
 		return j, err
 	}

@@ -253,7 +253,7 @@ func testIncompletePart(t *testing.T, f Fixture) {
 	s := begin(t, f, "up/film.mp4", platform.PutOptions{PartSize: partSize})
 	kept := s.send(t, 2, 100, 2)
 	for _, number := range []int{1, 2} {
-		r, err := http.NewRequestWithContext(t.Context(), "PUT", s.url(t, number), broken(1_000_000))
+		r, err := http.NewRequestWithContext(t.Context(), "PUT", s.url(t, number), broken(3_000_000))
 		must(t, err)
 		r.ContentLength = partSize
 		if answer, err := http.DefaultClient.Do(r); err == nil {
