@@ -28,6 +28,10 @@ async function fetchPage(path) {
   const next = new DOMParser().parseFromString(await answer.text(), "text/html");
   document.querySelector("main").replaceWith(document.adoptNode(next.querySelector("main")));
   document.title = next.title;
+  for (const link of document.querySelectorAll(".top .link")) {
+    if (link.getAttribute("href") === path) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
   history.pushState(null, "", path);
   addEventListener("popstate", () => location.reload());
   document.querySelector("h1").focus();

@@ -2,6 +2,6 @@
 export function hideBrokenPictures() {
   document.addEventListener("error", (event) => event.target.matches?.(".thumb img") && event.target.remove(), true);
   for (const image of document.querySelectorAll(".thumb img")) {
-    if (image.complete && !image.naturalWidth && image.loading !== "lazy") image.remove();
+    if (image.complete && !image.naturalWidth) image.remove();
   }
 }
