@@ -162,7 +162,9 @@ func webRole(c config.Listen, access auth.Options) role {
 		if err != nil {
 			return fmt.Errorf("can't listen on %s: %w (choose another with --addr)", c.Addr, err)
 		}
-		site, err := web.New(r.soft, r.webConfig(c, access))
+		config := r.webConfig(c, access)
+		r.pipeline.Observe = web.ObserveSegments(config.Metrics) // no worker runs yet
+		site, err := web.New(r.soft, config)
 		if err != nil {
 			return errors.Join(err, listener.Close())
 		}
@@ -177,7 +179,7 @@ func webRole(c config.Listen, access auth.Options) role {
 func (r *running) webConfig(c config.Listen, access auth.Options) web.Config {
 	return web.Config{
 		Platform: r.pipeline.Platform, Actions: r.pipeline, Objects: r.store.Handler(), Auth: access, Log: r.log, Version: version(),
-		PublicURL: c.PublicURL, Scratch: r.scratch.dir,
+		PublicURL: c.PublicURL, Scratch: r.scratch.dir, PrivateWebhooks: c.PrivateWebhooks, Metrics: web.NewMetrics(),
 		FreeBytes: func() (int64, error) { s, err := r.disk.Status(); return s.Free - s.MinFree, err },
 	}
 }

@@ -113,6 +113,8 @@ func (u *Upkeep) check(bad func(string, ...any)) {
 type Listen struct {
 	Addr      string `help:"Address to listen on." env:"STEREOSPOT_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	PublicURL string `help:"Address that people outside use, where a proxy stands in front." env:"STEREOSPOT_PUBLIC_URL" placeholder:"URL"`
+
+	PrivateWebhooks bool `help:"Let webhooks reach this machine and its network, not the public internet only." env:"STEREOSPOT_PRIVATE_WEBHOOKS"`
 }
 
 func (l *Listen) check(bad func(string, ...any)) {

@@ -33,8 +33,7 @@ func newMetrics(s *Server) *metrics {
 		}, []string{"method", "route", "status"}),
 	}
 	if m.registry == nil {
-		m.registry = prometheus.NewRegistry()
-		m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.registry = NewMetrics()
 	}
 	m.registry.MustRegister(m.http, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "stereospot_event_viewers", Help: "Open event streams.",
@@ -188,6 +187,13 @@ func (c *storeCollector) free(_ context.Context, out chan<- prometheus.Metric) e
 		out <- gauge(freeDesc, float64(free))
 	}
 	return err
+}
+
+// NewMetrics returns a registry that tells of the process itself.
+func NewMetrics() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
 }
 
 // ObserveSegments registers what is told of converted segments, and returns what a pipeline's Observe must call.
