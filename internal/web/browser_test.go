@@ -74,10 +74,10 @@ func halfway(s *site, id string) {
 }
 
 func TestPagesFitAPhoneAndADesk(t *testing.T) {
-	empty, s := newSite(t), newSite(t)
+	empty, closed, s := newSite(t), newSite(t, withPassword(t)), newSite(t)
 	films := household(s)
 	pages := []struct{ name, url string }{
-		{"empty", empty.URL + "/"}, {"films", s.URL + "/"}, {"search", s.URL + "/?search=zebra"}, {"new", s.URL + "/jobs/new"},
+		{"empty", empty.URL + "/"}, {"login", closed.URL + "/settings"}, {"films", s.URL + "/"}, {"search", s.URL + "/?search=zebra"}, {"new", s.URL + "/jobs/new"},
 		{"settings", s.URL + "/settings"}, {"missing", s.URL + "/nowhere"}, {"play", s.URL + "/jobs/" + films["done"] + "/play"},
 	}
 	for name, id := range films {
