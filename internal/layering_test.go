@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"cli": {"job", "client", "doctor", "config", "media", "clip", "inference", "pipeline", "platform", "platform/local", "preview", "worker",
 		"web", "web/auth",
 		"scene", "stereo", "stereo/yuv", "stereo/depth"},
-	"tools/bench":     {"job", "media", "clip", "pipeline", "platform", "platform/local", "web", "scene", "stereo", "stereo/yuv", "stereo/depth"},
+	"tools/bench":     {"job", "client", "media", "clip", "pipeline", "platform", "platform/local", "web", "scene", "stereo", "stereo/yuv", "stereo/depth"},
 	"web/hub":         {},
 	"web/auth":        {"platform"},
 	"web/static":      {},

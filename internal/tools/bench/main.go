@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&b.binary, "stereospot", "bin/stereospot", "the program to measure")
 	flags.IntVar(&b.rounds, "rounds", 3, "pairs of runs")
 	flags.IntVar(&b.frames, "frames", 240, "frames of the film-like source")
-	flags.StringVar(&b.only, "only", "", "measure one part: convert, 10bit, 4k, chunk, reassemble, memory, engine, queue, upload, web")
+	flags.StringVar(&b.only, "only", "", "measure one part: convert, 10bit, 4k, chunk, reassemble, serve, memory, engine, queue, upload, web")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string) error {
 		run  func(context.Context) error
 	}{
 		{"convert", b.convert8}, {"10bit", b.convert10}, {"4k", b.convert4K},
-		{"chunk", b.chunk}, {"reassemble", b.reassemble}, {"memory", b.memory}, {"engine", b.engine},
+		{"chunk", b.chunk}, {"reassemble", b.reassemble}, {"serve", b.serve}, {"memory", b.memory}, {"engine", b.engine},
 		{"queue", b.queue}, {"upload", b.upload}, {"web", b.web},
 	} {
 		if b.only != "" && b.only != part.name {

@@ -17,16 +17,23 @@ type ratios struct {
 	each         []float64
 }
 
-// pairs runs ours and theirs in turn, after one round that isn't counted.
+// pairs times ours and theirs in turn.
 func (b *bench) pairs(ctx context.Context, ours, theirs func(context.Context) error) (ratios, error) {
+	return b.measured(ctx,
+		func(ctx context.Context) (float64, error) { return timed(ctx, ours) },
+		func(ctx context.Context) (float64, error) { return timed(ctx, theirs) })
+}
+
+// measured runs ours and theirs, which return seconds, in turn, after one round that isn't counted.
+func (b *bench) measured(ctx context.Context, ours, theirs func(context.Context) (float64, error)) (ratios, error) {
 	var r ratios
 	var a, z []float64
 	for round := range b.rounds + 1 {
-		x, err := timed(ctx, ours)
+		x, err := ours(ctx)
 		if err != nil {
 			return r, err
 		}
-		y, err := timed(ctx, theirs)
+		y, err := theirs(ctx)
 		if err != nil {
 			return r, err
 		}
