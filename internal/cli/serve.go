@@ -12,6 +12,7 @@ import (
 	"github.com/stereospot/stereospot/internal/config"
 	"github.com/stereospot/stereospot/internal/pipeline"
 	"github.com/stereospot/stereospot/internal/platform"
+	"github.com/stereospot/stereospot/internal/telemetry"
 	"github.com/stereospot/stereospot/internal/web"
 	"github.com/stereospot/stereospot/internal/web/auth"
 )
@@ -163,6 +164,11 @@ func webRole(c config.Listen, access auth.Options) role {
 			return fmt.Errorf("can't listen on %s: %w (choose another with --addr)", c.Addr, err)
 		}
 		config := r.webConfig(c, access)
+		traces, err := telemetry.Start(r.soft, config.Version)
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		config.Traces = traces
 		r.pipeline.Observe = web.ObserveSegments(config.Metrics) // no worker runs yet
 		site, err := web.New(r.soft, config)
 		if err != nil {
@@ -170,7 +176,16 @@ func webRole(c config.Listen, access auth.Options) role {
 		}
 		server := &http.Server{Handler: site, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: site.Limits.HeaderBytes}
 		r.work.Go(func() error { return site.Run(r.soft) })
-		r.work.Go(func() error { return r.serveHTTP(server, listener) })
+		r.work.Go(func() error {
+			err := r.serveHTTP(server, listener)
+			// The last spans must outlive the stop, within a bound of their own.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.soft), 5*time.Second)
+			defer cancel()
+			if err := traces.Close(ctx); err != nil {
+				r.log.Warn("the last traces weren't sent", "err", err)
+			}
+			return err
+		})
 		fmt.Fprintf(r.std.out, "StereoSpot is at http://%s (data in %s)\n", listener.Addr(), r.dir)
 		return nil
 	}

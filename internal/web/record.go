@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 )
 
 // recorder remembers the status that a handler answered with.
@@ -52,6 +54,15 @@ func (s *Server) record(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// traced makes a span of each request but those for films, named by method and route.
+func (s *Server) traced(next http.Handler) http.Handler {
+	if s.Traces == nil {
+		return next
+	}
+	return otelhttp.NewHandler(next, "http", otelhttp.WithTracerProvider(s.Traces),
+		otelhttp.WithFilter(func(r *http.Request) bool { return !strings.HasPrefix(r.URL.Path, objectsPath) }))
 }
 
 // panicked logs a handler's panic. One that means to end the connection goes on.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stereospot/stereospot/internal/platform"
@@ -50,6 +51,8 @@ type Config struct {
 	Probes []Probe
 	// Metrics is what /metrics shows; nil makes one.
 	Metrics *prometheus.Registry
+	// Traces makes a span of each request; nil makes none.
+	Traces trace.TracerProvider
 	// PrivateWebhooks lets webhooks reach this machine and its network.
 	PrivateWebhooks bool
 	// Scratch is a directory for the files of a preview under way.
@@ -142,7 +145,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /docs", s.docs)
 	mux.HandleFunc("GET /login", s.login)
 	s.pages(mux)
-	return s.record(mux)
+	return s.traced(s.record(mux))
 }
 
 // Run does what isn't asked for by a request, until ctx ends: it feeds the event streams and delivers webhooks.
