@@ -8,7 +8,7 @@ SHELL := /bin/bash
 BIN := bin/stereospot
 SOURCES := $(shell find . -name '*.go' -not -path './node_modules/*') go.mod go.sum
 
-.PHONY: build assets setup setup-test convert test lint race fuzz bench quality clean
+.PHONY: build assets setup setup-test serve demo convert test lint race fuzz bench quality clean
 
 build: $(BIN)
 
@@ -30,6 +30,10 @@ setup-test:
 DATA ?= data
 serve: setup build
 	$(BIN) serve --data-dir "$(DATA)" $(ARGS)
+
+# Takes a made-up film through the server at STEREOSPOT_SERVER, or through one of its own.
+demo: setup build
+	@scripts/demo.sh $(BIN) "$(DATA)"
 
 # ARGS adds any option of `stereospot convert`, such as ARGS="--format anaglyph".
 convert: setup build
