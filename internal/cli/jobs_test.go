@@ -135,7 +135,7 @@ func TestDeadLettersAreListedPutBackAndDropped(t *testing.T) {
 	s := startServer(t, "web-ui", filepath.Join(dir, "data"))
 	about := job.NewID(time.Now())
 	plantDeadLetters(t, s.dir, platform.ReassemblyQueue, string(job.ReassemblyMessage{JobID: about}.Encode()), "\x1bnonsense")
-	for name, where := range map[string][]string{"data directory": {"--data-dir", s.dir}} {
+	for name, where := range map[string][]string{"server": {"--server", s.url("")}, "data directory": {"--data-dir", s.dir}} {
 		t.Run(name, func(t *testing.T) {
 			dlq := func(args ...string) result {
 				return stereospot(t, append(append([]string{"dlq"}, args...), where...)...)
@@ -158,7 +158,7 @@ func TestDeadLettersAreListedPutBackAndDropped(t *testing.T) {
 			}
 		})
 	}
-	if r := stereospot(t, "dlq", "purge", "-y", "--data-dir", s.dir); !strings.Contains(r.out, "reassembly: 2 dropped") {
+	if r := s.stereospot("dlq", "purge", "-y"); !strings.Contains(r.out, "reassembly: 2 dropped") {
 		t.Errorf("purge: %q %q", r.out, r.err)
 	}
 	if r := stereospot(t, "dlq", "list", "--data-dir", dir); r.code != exitFailed || !strings.Contains(r.err, "no data directory") {
