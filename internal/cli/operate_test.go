@@ -94,7 +94,7 @@ func TestRestoredBackupServesTheSameJobs(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
 		{"--data-dir " + restored + " -o " + out, "exists"},
 		{"--data-dir " + restored + " -o " + restored + "/backup", "lies in the data directory"},
-		{"--data-dir " + dir + " -o " + dir + "/b", "no data directory"},
+		{"--data-dir " + t.TempDir() + " -o " + dir + "/b", "no data directory"},
 	} {
 		if r := stereospot(t, append([]string{"backup"}, strings.Fields(c.args)...)...); r.code != exitFailed || !strings.Contains(r.err, c.says) {
 			t.Errorf("%s: exit %d, %q", c.args, r.code, r.err)

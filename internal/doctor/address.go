@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -47,5 +48,6 @@ func answers(ctx context.Context, addr string) bool {
 		return false
 	}
 	defer resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 16))
+	return err == nil && resp.StatusCode == http.StatusOK && string(body) == "ok\n"
 }
