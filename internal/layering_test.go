@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	"web/browsertest": {},
 	"telemetry":       {},
 	"webhook":         {"job", "platform"},
-	"web":             {"job", "platform", "pipeline", "media", "preview", "webhook", "web/auth", "web/hub", "web/static"},
+	"web":             {"job", "platform", "pipeline", "clip", "media", "preview", "webhook", "web/auth", "web/hub", "web/static"},
 	"tools/quality":   {"job", "scene", "stereo", "stereo/yuv", "stereo/depth"},
 }
 

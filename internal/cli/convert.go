@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/stereospot/stereospot/internal/clip"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
 )
@@ -67,7 +68,7 @@ func (f *optionFlags) options() (job.Options, error) {
 	if f.Duration != "" && o.Duration == 0 {
 		return o, usagef("--duration is 0: nothing to convert")
 	}
-	if err := o.Validate(); err != nil {
+	if err := clip.Validate(o); err != nil {
 		return o, usageError{err}
 	}
 	return o, nil

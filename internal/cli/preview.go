@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/stereospot/stereospot/internal/clip"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/preview"
@@ -33,7 +34,7 @@ func (previewCommand) Help() string {
 func (c *previewCommand) Run(ctx context.Context, std streams) error {
 	o := job.DefaultOptions()
 	c.apply(&o)
-	if err := o.Validate(); err != nil {
+	if err := clip.Validate(o); err != nil {
 		return usageError{err}
 	}
 	at, err := parseTime("--at", c.At)

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/stereospot/stereospot/internal/clip"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/pipeline"
@@ -46,7 +47,7 @@ type findings struct {
 func (c *probeCommand) Run(ctx context.Context, std streams) error {
 	o := job.DefaultOptions()
 	o.SegmentFrames = c.SegmentFrames
-	if err := o.Validate(); err != nil {
+	if err := clip.Validate(o); err != nil {
 		return usageError{err}
 	}
 	if err := media.CheckTools(ctx); err != nil {

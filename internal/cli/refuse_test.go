@@ -321,6 +321,7 @@ func TestWrongUsageExitsWithTwo(t *testing.T) {
 		{"convert", "x.mp4", "--start", "yesterday"},
 		{"convert", "x.mp4", "--crf", "77"},
 		{"convert", "x.mp4", "--segment-frames", "0"},
+		{"convert", "x.mp4", "--depth", "tarot"},
 		{"convert", "x.mp4", "--json", "-q"},
 		{"frobnicate"},
 	} {

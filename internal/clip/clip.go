@@ -49,6 +49,12 @@ func Support(d job.DepthOptions) (int, error) {
 	return est.Support(), nil
 }
 
+// Validate returns every problem with o, the choice of a depth source that this program doesn't have among them.
+func Validate(o job.Options) error {
+	_, unknown := Support(o.Depth)
+	return errors.Join(o.Validate(), unknown)
+}
+
 // Convert runs the request. The output holds exactly the window's frames, in order, or does not exist.
 // errors.Is(err, media.ErrFrameCount) means that the segment doesn't decode to the frames it promises.
 func Convert(ctx context.Context, req Request) (Result, error) {

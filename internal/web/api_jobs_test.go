@@ -54,6 +54,7 @@ func TestBadRequestsAreRefusedWithWhatToDo(t *testing.T) {
 		{"POST", "/api/v1/jobs", map[string]any{"title": strings.Repeat("a", 400)}, 422, "300 bytes"},
 		{"POST", "/api/v1/jobs", map[string]any{"title": "a", "surprise": 1}, 422, "surprise"},
 		{"POST", "/api/v1/jobs", map[string]any{"title": "a", "size": int64(1) << 60}, 422, "up to"},
+		{"POST", "/api/v1/jobs", map[string]any{"title": "a", "options": map[string]any{"depth": map[string]any{"model": "tarot"}}}, 422, "classic"},
 		{"POST", "/api/v1/jobs", map[string]any{"title": "a", "options": map[string]any{"format": "9d"}}, 422, "use one of full-sbs"},
 		{"POST", "/api/v1/jobs", map[string]any{"title": "a", "options": map[string]any{"stereo": map[string]any{"depth": 1}}}, 422, "depth"},
 		{"POST", "/api/v1/jobs", map[string]any{"title": "a", "options": map[string]any{"stereo": map[string]any{"divergence": 11}}}, 422, "from 0 to 10"},

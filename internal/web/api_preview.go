@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	xdraw "golang.org/x/image/draw"
 
+	"github.com/stereospot/stereospot/internal/clip"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/preview"
@@ -74,7 +75,7 @@ func (r *previewRequest) options(o job.Options) (job.Options, error) {
 	r.Eyes.over(&eyes)
 	r.Anaglyph.over(&method)
 	o.Stereo.Eyes, o.Stereo.Anaglyph = job.Eyes(eyes), job.AnaglyphMethod(method)
-	if err := o.Validate(); err != nil {
+	if err := clip.Validate(o); err != nil {
 		return o, huma.Error422UnprocessableEntity(err.Error())
 	}
 	return o, nil

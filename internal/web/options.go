@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/stereospot/stereospot/internal/clip"
 	"github.com/stereospot/stereospot/internal/job"
 )
 
@@ -51,7 +52,7 @@ func (p optionsPatch) apply(base job.Options) (job.Options, error) {
 			return base, huma.Error422UnprocessableEntity("options: " + err.Error())
 		}
 	}
-	if err := base.Validate(); err != nil {
+	if err := clip.Validate(base); err != nil {
 		return base, huma.Error422UnprocessableEntity("options: " + err.Error())
 	}
 	return base, nil
