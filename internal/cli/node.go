@@ -29,6 +29,7 @@ type node struct {
 	scratch  *scratch
 	disk     *worker.Disk
 	pipeline *pipeline.Pipeline
+	metrics  worker.Metrics // nil where nobody shows them
 }
 
 // openNode opens the data directory and makes the pipeline that works on it.
@@ -78,7 +79,7 @@ func (n *node) worker(q platform.QueueName, concurrency int) *worker.Worker {
 	return worker.New(worker.Config{
 		Name: q, Queue: n.pipeline.Queues[q], Handler: worker.Steps(n.pipeline, q), Concurrency: concurrency,
 		Visibility: n.pace.Visibility, Poll: 20 * time.Second, Backoff: worker.Backoff{First: n.pace.Retry, Limit: 5 * time.Minute},
-		Drain: n.pace.Drain, Gate: n.disk, Log: n.log,
+		Drain: n.pace.Drain, Gate: n.disk, Metrics: n.metrics, Log: n.log,
 	})
 }
 

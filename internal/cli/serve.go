@@ -169,7 +169,7 @@ func webRole(c config.Listen, access auth.Options) role {
 			return errors.Join(err, listener.Close())
 		}
 		config.Traces = traces
-		r.pipeline.Observe = web.ObserveSegments(config.Metrics) // no worker runs yet
+		r.pipeline.Observe, r.metrics = web.ObserveSegments(config.Metrics), newDeliveries(config.Metrics) // no worker runs yet
 		site, err := web.New(r.soft, config)
 		if err != nil {
 			return errors.Join(err, listener.Close())

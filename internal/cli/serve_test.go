@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bytes"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,6 +60,7 @@ func TestServeMakesTheFilmThatConvertMakes(t *testing.T) {
 	if errA != nil || errB != nil || !bytes.Equal(a, b) {
 		t.Errorf("the films differ (%v, %v)", errA, errB)
 	}
+	checkMetrics(t, s, `stereospot_message_seconds_count{outcome="handled",queue="reassembly"} 1`)
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -66,6 +69,19 @@ func TestServeMakesTheFilmThatConvertMakes(t *testing.T) {
 	}
 	if left, err := os.ReadDir(filepath.Join(s.dir, "scratch")); err != nil || len(left) > 0 {
 		t.Errorf("left in scratch: %v, %v", left, err)
+	}
+}
+
+// checkMetrics wants a line among what the server tells of itself.
+func checkMetrics(t *testing.T, s *server, line string) {
+	t.Helper()
+	resp, err := http.Get(s.url("/metrics"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(text), line) {
+		t.Errorf("%s is not among the metrics: %s (%v)", line, text, err)
 	}
 }
 

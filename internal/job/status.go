@@ -42,7 +42,7 @@ func (s Status) From() []Status {
 	case ChunkingInProgress:
 		return []Status{Created, ChunkingInProgress, ChunkingComplete}
 	case ChunkingComplete:
-		return []Status{ChunkingInProgress, Reassembling, Failed, Cancelled}
+		return []Status{ChunkingInProgress, Reassembling}
 	case Reassembling:
 		return []Status{ChunkingComplete, Reassembling}
 	case Completed:

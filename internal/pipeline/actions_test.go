@@ -106,3 +106,15 @@ func TestRemoveLeavesNoObjectAndNoRow(t *testing.T) {
 		}
 	}
 }
+
+func TestNothingButARetryRevivesAJobThatHasEnded(t *testing.T) {
+	for _, dead := range []job.Status{job.Failed, job.Cancelled, job.Completed, job.Deleting} {
+		for _, to := range []job.Status{job.ChunkingInProgress, job.ChunkingComplete, job.Reassembling, job.Completed} {
+			for _, from := range to.From() {
+				if from == dead {
+					t.Errorf("a late step may move a job from %s to %s", dead, to)
+				}
+			}
+		}
+	}
+}

@@ -132,7 +132,7 @@ func (p *Pipeline) settleTask(ctx context.Context, t task, err error) error {
 		return p.tidy(ctx, t.jobID)
 	case errors.As(err, &wait):
 		return err
-	case errors.Is(err, platform.ErrLeaseHeld):
+	case errors.Is(err, platform.ErrLeaseHeld) || errors.Is(err, platform.ErrLeaseLost): // somebody else is at it, or was
 		return &WaitError{Delay: p.leaseTime() / 4, Err: err}
 	case isFull(err):
 		return &StepError{t.jobID, fmt.Errorf("%w (%w)", platform.ErrFull, err)}

@@ -63,8 +63,8 @@ func (p *Pipeline) Reconcile(ctx context.Context) (Repairs, error) {
 		r = repairing{Pipeline: p, depths: map[platform.QueueName]platform.Depth{}}
 		return r.all(ctx)
 	})
-	if errors.Is(err, platform.ErrLeaseHeld) {
-		return Repairs{}, nil
+	if errors.Is(err, platform.ErrLeaseHeld) || errors.Is(err, platform.ErrLeaseLost) {
+		err = nil // another does it, or goes on with it
 	}
 	return r.Repairs, err
 }

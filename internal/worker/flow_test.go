@@ -23,6 +23,9 @@ import (
 	"github.com/stereospot/stereospot/internal/platform/local"
 )
 
+// flowPatience is how long a dead worker's messages and leases last: long enough that a busy machine renews in time.
+const flowPatience = 3 * time.Second
+
 // Frames and segments of the test film.
 const flowFrames, flowSegments = 12, 3
 
@@ -62,7 +65,7 @@ func newFlow(t *testing.T) *flow {
 	f := &flow{dir: t.TempDir(), calls: map[int]int{}, parallel: map[string]int{}}
 	now := func() time.Time { return time.Now().Add(time.Duration(f.offset.Load())) }
 	var err error
-	f.store, err = local.Open(t.Context(), f.dir, local.Options{Now: now, Notifications: platform.Notifications(), Visibility: time.Second})
+	f.store, err = local.Open(t.Context(), f.dir, local.Options{Now: now, Notifications: platform.Notifications(), Visibility: flowPatience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +76,7 @@ func newFlow(t *testing.T) *flow {
 	}
 	f.Pipeline = &pipeline.Pipeline{
 		Platform: p, Scratch: filepath.Join(f.dir, "scratch"), Owner: "this", Log: slog.New(slog.DiscardHandler), Now: now,
-		LeaseTime: time.Second, Pulse: 20 * time.Millisecond,
+		LeaseTime: flowPatience, Pulse: 20 * time.Millisecond,
 		Policy: pipeline.Policy{ResendAfter: 300 * time.Millisecond, MaxResends: 10, StallAfter: time.Hour},
 	}
 	if err := os.Mkdir(f.Scratch, 0o700); err != nil {
@@ -159,7 +162,7 @@ func (f *flow) run(t *testing.T) {
 		platform.ChunkingQueue: 2, platform.VideoWorkerQueue: 2, platform.SegmentOutputQueue: 2, platform.ReassemblyQueue: 2,
 	} {
 		w := New(Config{
-			Name: name, Queue: f.Queues[name], Handler: Steps(f.Pipeline, name), Concurrency: concurrency, Visibility: time.Second,
+			Name: name, Queue: f.Queues[name], Handler: Steps(f.Pipeline, name), Concurrency: concurrency, Visibility: flowPatience,
 			Poll: time.Second, Backoff: Backoff{First: time.Millisecond, Limit: 10 * time.Millisecond}, Drain: time.Second, Log: f.Log,
 		})
 		all.Go(func() { w.Run(ctx, soft) })
@@ -207,7 +210,7 @@ func (f *flow) row(t *testing.T, id string) job.Job {
 func (f *flow) awaitStatus(t *testing.T, id string, want job.Status) job.Job {
 	t.Helper()
 	var j job.Job
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		if j = f.row(t, id); j.Status == want {
 			return j
 		}
@@ -333,14 +336,20 @@ func TestSegmentThatAlwaysFailsFailsItsJobAndNoOther(t *testing.T) {
 // waitIdle waits until no message is under way.
 func waitIdle(t *testing.T, f *flow) {
 	t.Helper()
+	left := ""
+	defer func() {
+		if t.Failed() {
+			t.Logf("left in the queues: %s", left)
+		}
+	}()
 	until(t, "the queues are empty", func() bool {
-		for _, q := range f.Queues {
-			d, err := q.Depth(t.Context())
-			if err != nil || d.Visible+d.InFlight+d.Delayed > 0 {
-				return false
+		left = ""
+		for name, q := range f.Queues {
+			if d, err := q.Depth(t.Context()); err != nil || d.Visible+d.InFlight+d.Delayed > 0 {
+				left += fmt.Sprintf("%s %+v %v; ", name, d, err)
 			}
 		}
-		return true
+		return left == ""
 	})
 }
 
