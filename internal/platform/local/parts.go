@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +24,8 @@ import (
 type slot struct {
 	*os.File
 	offset int64
-	file   string // the part's own file, below the bucket's directory; empty: at its place in the upload's file
+	file   string      // the part's own file, below the bucket's directory; empty: at its place in the upload's file
+	turn   *sync.Mutex // held while writing
 }
 
 // putPart stores size bytes of r as the upload's part. A part counts once it is whole and on the disk; until then, and
@@ -82,7 +84,7 @@ func (u uploads) openSlot(ctx context.Context, key string, row upload, number in
 	if err != nil {
 		return nil, full(err)
 	}
-	return &slot{File: f, file: file}, nil
+	return &slot{File: f, file: file, turn: u.b.s.turns.of(file)}, nil
 }
 
 // openPlace locks and opens the part's place in the upload's file; nil when somebody writes there or the part has
@@ -104,7 +106,7 @@ func (u uploads) openPlace(ctx context.Context, row upload, number int) (*slot, 
 	if err != nil || !free {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &slot{File: f, offset: offset}, nil
+	return &slot{File: f, offset: offset, turn: u.b.s.turns.of(row.file)}, nil
 }
 
 // vacant reports whether the part's place in the upload's file holds nothing of worth; ErrNotFound without an upload.
@@ -120,7 +122,8 @@ func (u uploads) vacant(ctx context.Context, id string, number int) (bool, error
 
 // receive writes exactly size bytes of r, waits until they are on the disk, and returns their hash. It writes a
 // whole buffer at a time: what a socket gives at once is far smaller, and parts that arrive side by side would keep
-// each other from the file. A part that doesn't fit on the disk fails before it has arrived.
+// each other from the file. The disk begins with each buffer at once, so that little is left to wait for at the end.
+// A part that doesn't fit on the disk fails before it has arrived.
 func (s *slot) receive(ctx context.Context, size int64, r io.Reader) (etag string, err error) {
 	if err := s.allocate(size); err != nil {
 		return "", err
@@ -135,11 +138,26 @@ func (s *slot) receive(ctx context.Context, size int64, r io.Reader) (etag strin
 			return "", err
 		}
 		_, _ = h.Write(chunk) // never fails (hash.Hash)
-		if _, err := s.WriteAt(chunk, s.offset+at); err != nil {
+		if err := s.write(chunk, s.offset+at); err != nil {
 			return "", err
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), unix.Fdatasync(int(s.Fd()))
+}
+
+// write writes the bytes at offset and has the disk begin with them.
+func (s *slot) write(p []byte, offset int64) error {
+	s.turn.Lock()
+	_, err := s.WriteAt(p, offset)
+	s.turn.Unlock()
+	if err != nil {
+		return err
+	}
+	err = unix.SyncFileRange(int(s.Fd()), offset, int64(len(p)), unix.SYNC_FILE_RANGE_WRITE)
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.ESPIPE) || errors.Is(err, unix.EINVAL) {
+		return nil // only a hint; Fdatasync decides
+	}
+	return err
 }
 
 // allocate reserves the part's room, where the file system can.

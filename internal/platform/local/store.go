@@ -36,6 +36,7 @@ type Store struct {
 	notifications []platform.Notification
 	visibility    time.Duration // 0: as the queue's name says
 	bells         bells
+	turns         *turns
 }
 
 // Open opens the data directory, making it if it is absent. Close it after use.
@@ -48,7 +49,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 			return nil, err
 		}
 	}
-	s := &Store{dir: dir, now: opts.Now, notifications: opts.Notifications, visibility: opts.Visibility}
+	s := &Store{dir: dir, now: opts.Now, notifications: opts.Notifications, visibility: opts.Visibility, turns: newTurns()}
 	if err := s.connect(); err != nil {
 		return nil, err
 	}
