@@ -60,6 +60,12 @@ func halfway(s *site, id string) {
 	if err := s.platform.Progress.Report(ctx, id, report); err != nil {
 		s.t.Fatal(err)
 	}
+	giveThumbnail(s, id)
+}
+
+// giveThumbnail puts a picture where the first converted segment leaves it.
+func giveThumbnail(s *site, id string) {
+	s.t.Helper()
 	picture := image.NewRGBA(image.Rect(0, 0, 320, 180))
 	for i := range 320 * 180 {
 		picture.Set(i%320, i/320, color.RGBA{uint8(i % 320 / 2), uint8(i / 320), 120, 255})
@@ -68,7 +74,7 @@ func halfway(s *site, id string) {
 	if err := jpeg.Encode(&text, picture, nil); err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := s.platform.Output.Put(ctx, job.PreviewKey(id), &text, platform.PutOptions{ContentType: "image/jpeg"}); err != nil {
+	if _, err := s.platform.Output.Put(s.t.Context(), job.PreviewKey(id), &text, platform.PutOptions{ContentType: "image/jpeg"}); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -78,7 +84,7 @@ func TestPagesFitAPhoneAndADesk(t *testing.T) {
 	films := household(s)
 	pages := []struct{ name, url string }{
 		{"empty", empty.URL + "/"}, {"login", closed.URL + "/settings"}, {"films", s.URL + "/"}, {"search", s.URL + "/?search=zebra"}, {"new", s.URL + "/jobs/new"},
-		{"settings", s.URL + "/settings"}, {"missing", s.URL + "/nowhere"}, {"play", s.URL + "/jobs/" + films["done"] + "/play"},
+		{"settings", s.URL + "/settings"}, {"docs", s.URL + "/docs"}, {"missing", s.URL + "/nowhere"}, {"play", s.URL + "/jobs/" + films["done"] + "/play"},
 	}
 	for name, id := range films {
 		pages = append(pages, struct{ name, url string }{"film-" + name, s.URL + "/jobs/" + id})
@@ -108,4 +114,44 @@ func TestPagesFitAPhoneAndADesk(t *testing.T) {
 			browser.Shoot(page.name + "-" + look.name)
 		}
 	}
+}
+
+func TestTypingInTheSearchFindsFilmsAndStaysInTheAddress(t *testing.T) {
+	s := newSite(t)
+	for _, title := range []string{"Zebra crossing.mkv", "Concert.mp4"} {
+		s.addJob(job.Completed, func(j *job.Job) { j.Title = title })
+	}
+	tab := browsertest.Open(t)
+	tab.Expect("404 (Not Found)") // thumbnails that these jobs don't have
+	tab.Go(s.URL + "/")
+	tab.Wait("document.querySelectorAll('.film').length === 2", browsertest.Patience)
+	tab.Type("#search", "zebra")
+	tab.Wait("document.querySelectorAll('.film').length === 1 && location.search === '?search=zebra'", browsertest.Patience)
+	tab.Go(s.URL + tab.Text("location.pathname + location.search"))
+	tab.Wait("document.querySelector('.film h2').textContent === 'Zebra crossing.mkv'", browsertest.Patience)
+}
+
+func TestBackLeadsToThePageOfTheListThatWasLeft(t *testing.T) {
+	s := newSite(t)
+	for i := range 51 {
+		s.addJob(job.Failed, func(j *job.Job) { j.CreatedAt = time.Unix(int64(1000+i), 0) })
+	}
+	tab := browsertest.Open(t)
+	tab.Go(s.URL + "/")
+	tab.Wait("document.querySelectorAll('.film').length === 50", browsertest.Patience)
+	tab.Click(".pages [rel=next]")
+	tab.Wait("document.querySelectorAll('.film').length === 1 && location.search.includes('token=')", browsertest.Patience)
+	tab.Eval("history.back()")
+	tab.Wait("document.querySelectorAll('.film').length === 50 && location.search === ''", browsertest.Patience)
+}
+
+func TestAThumbnailThatComesLateIsShown(t *testing.T) {
+	s := newSite(t)
+	id := s.addJob(job.Completed, nil).ID
+	tab := browsertest.Open(t)
+	tab.Expect("404 (Not Found)") // before the picture is there
+	tab.Go(s.URL + "/jobs/" + id)
+	tab.Wait("document.querySelector('.thumb') && !document.querySelector('.thumb img')", browsertest.Patience)
+	giveThumbnail(s, id)
+	tab.Wait("document.querySelector('.thumb img')?.naturalWidth === 320", browsertest.Patience)
 }

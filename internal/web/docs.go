@@ -1,21 +1,12 @@
 package web
 
 import (
-	"bytes"
-	_ "embed"
-	"html/template"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 )
-
-// docsPage is made from the OpenAPI document here: the usual viewers load scripts from elsewhere, which the content
-// policy forbids and a machine without the internet can't.
-//
-//go:embed docs.html
-var docsPage string
 
 // described is one operation on the page.
 type described struct {
@@ -32,20 +23,11 @@ type field struct {
 	Required        bool
 }
 
-// docs shows what the API can do.
-func (s *Server) docs(w http.ResponseWriter, r *http.Request) {
-	page, err := template.New("docs").Parse(docsPage)
-	var text bytes.Buffer
-	if err == nil {
-		err = page.Execute(&text, map[string]any{"API": s.api.OpenAPI(), "Operations": describe(s.api.OpenAPI())})
-	}
-	if err != nil {
-		p := s.problem(r.Context(), err)
-		refuse(w, p.GetStatus(), p.Error())
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(text.Bytes()) // the other end may be gone
+// docs shows what the API can do. The page is made from the OpenAPI document here: the usual viewers load scripts from
+// elsewhere, which the content policy forbids and a machine without the internet can't.
+func (s *Server) docs(w http.ResponseWriter, r *http.Request) error {
+	api := s.api.OpenAPI()
+	return s.show(w, r, http.StatusOK, "docs", shell{Title: "API", Body: map[string]any{"API": api, "Operations": describe(api)}})
 }
 
 // describe lists the operations by path.

@@ -152,8 +152,11 @@ func TestDocumentationNeedsNothingFromElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range doc.Descendants() {
+		if n.Data == "style" || n.Data == "script" && n.FirstChild != nil {
+			t.Errorf("<%s> within the page", n.Data)
+		}
 		for _, a := range n.Attr {
-			if (a.Key == "src" || a.Key == "href") && !strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "#") || n.Data == "script" || n.Data == "style" || a.Key == "style" {
+			if (a.Key == "src" || a.Key == "href") && !strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "#") || a.Key == "style" {
 				t.Errorf("<%s %s=%q>", n.Data, a.Key, a.Val)
 			}
 		}

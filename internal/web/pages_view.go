@@ -37,7 +37,7 @@ func newViews(now func() time.Time) (*views, error) {
 		return nil, err
 	}
 	v := &views{pages: map[string]*template.Template{}, files: files}
-	for _, name := range []string{"dashboard", "draft", "job", "play", "login", "settings", "error"} {
+	for _, name := range []string{"dashboard", "draft", "job", "play", "login", "settings", "docs", "error"} {
 		own, err := base.Clone()
 		if err != nil {
 			return nil, err

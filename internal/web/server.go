@@ -142,7 +142,7 @@ func (s *Server) routes() http.Handler {
 	s.guard.Routes(mux)
 	s.healthRoutes(mux)
 	mux.Handle("GET /metrics", s.metrics.handler())
-	mux.HandleFunc("GET /docs", s.docs)
+	mux.Handle("GET /docs", s.page(s.docs))
 	mux.HandleFunc("GET /login", s.login)
 	s.pages(mux)
 	return s.traced(s.record(mux))

@@ -165,6 +165,12 @@ func (p *Page) Set(selector, value string) {
 		for (const e of ["input", "change"]) f.dispatchEvent(new Event(e, { bubbles: true })); }`)
 }
 
+// Type presses the keys of text in a field.
+func (p *Page) Type(selector, text string) {
+	p.t.Helper()
+	p.Do(chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
 // Eval runs a script for its effect.
 func (p *Page) Eval(script string) {
 	p.t.Helper()
