@@ -11,12 +11,16 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/stereospot/stereospot/internal/config"
 	"github.com/stereospot/stereospot/internal/inference"
 	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/pipeline"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/platform/local"
+	"github.com/stereospot/stereospot/internal/telemetry"
+	"github.com/stereospot/stereospot/internal/web"
 	"github.com/stereospot/stereospot/internal/worker"
 )
 
@@ -29,7 +33,9 @@ type node struct {
 	scratch  *scratch
 	disk     *worker.Disk
 	pipeline *pipeline.Pipeline
-	metrics  worker.Metrics // nil where nobody shows them
+	metrics  *prometheus.Registry // of this process
+	traces   *telemetry.Traces
+	counted  deliveries
 }
 
 // openNode opens the data directory and makes the pipeline that works on it.
@@ -60,7 +66,21 @@ func openNode(ctx context.Context, data config.Data, pace config.Pace, log *slog
 		LeaseTime: pace.Lease,
 		Pulse:     pace.Pulse,
 	}
+	if err := n.instrument(ctx); err != nil {
+		return nil, errors.Join(err, n.store.Close(), n.scratch.close())
+	}
 	return n, nil
+}
+
+// instrument has the work counted, and traced where the environment says.
+func (n *node) instrument(ctx context.Context) (err error) {
+	if n.traces, err = telemetry.Start(ctx, version()); err != nil {
+		return err
+	}
+	n.metrics = web.NewMetrics()
+	n.counted = newDeliveries(n.metrics)
+	n.pipeline.Observe, n.pipeline.Traces = web.ObserveSegments(n.metrics), n.traces
+	return nil
 }
 
 // owner names this process in leases; its scratch directory's name is its own.
@@ -72,14 +92,22 @@ func owner(s *scratch) string {
 	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), filepath.Base(s.dir))
 }
 
-func (n *node) close() error { return errors.Join(n.store.Close(), n.scratch.close()) }
+// close sends the last traces, for five seconds at most though ctx has ended, and leaves the data directory.
+func (n *node) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := n.traces.Close(ctx); err != nil {
+		n.log.Warn("the last traces weren't sent", "error", err)
+	}
+	return errors.Join(n.store.Close(), n.scratch.close())
+}
 
 // worker returns the worker of one queue.
 func (n *node) worker(q platform.QueueName, concurrency int) *worker.Worker {
 	return worker.New(worker.Config{
 		Name: q, Queue: n.pipeline.Queues[q], Handler: worker.Steps(n.pipeline, q), Concurrency: concurrency,
 		Visibility: n.pace.Visibility, Poll: 20 * time.Second, Backoff: worker.Backoff{First: n.pace.Retry, Limit: 5 * time.Minute},
-		Drain: n.pace.Drain, Gate: n.disk, Metrics: n.metrics, Log: n.log,
+		Drain: n.pace.Drain, Gate: n.disk, Metrics: n.counted, Log: n.log,
 	})
 }
 

@@ -3,20 +3,25 @@ package cli
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stereospot/stereospot/internal/config"
+	"github.com/stereospot/stereospot/internal/platform"
+	"github.com/stereospot/stereospot/internal/worker"
 )
 
 // roles is what all roles of a process share.
 type roles struct {
-	data config.Data
-	pace config.Pace
-	log  config.Log
+	data   config.Data
+	pace   config.Pace
+	log    config.Log
+	queues map[platform.QueueName]int // whose messages the process handles, and how many of each at a time
 }
 
 // role starts one of a process's tasks on r; what it starts ends with r's contexts.
@@ -29,6 +34,8 @@ type running struct {
 	soft context.Context // ends when no more work may be begun
 	hard context.Context // ends when work has to stop
 	work *errgroup.Group
+
+	workers []*worker.Worker // which workRole sets going
 }
 
 // runRoles runs the roles until ctx ends or one of them fails: no more work is begun then, and what is under way
@@ -43,6 +50,9 @@ func runRoles(ctx context.Context, std streams, c roles, list ...role) error {
 	defer stopHard()
 	g, soft := errgroup.WithContext(ctx)
 	r := &running{node: n, std: std, soft: soft, hard: hard, work: g}
+	for _, q := range slices.Sorted(maps.Keys(c.queues)) {
+		r.workers = append(r.workers, n.worker(q, c.queues[q]))
+	}
 	for _, start := range list {
 		if err := start(r); err != nil {
 			g.Go(func() error { return err }) // the others stop
@@ -53,7 +63,7 @@ func runRoles(ctx context.Context, std streams, c roles, list ...role) error {
 	log.Info("stopping: work under way may end", "within", c.pace.Drain)
 	err = g.Wait()
 	log.Info("stopped")
-	return errors.Join(err, n.close())
+	return errors.Join(err, n.close(ctx))
 }
 
 // hardContext returns a context that outlives ctx and ends with the second signal.

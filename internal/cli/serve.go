@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -12,7 +13,6 @@ import (
 	"github.com/stereospot/stereospot/internal/config"
 	"github.com/stereospot/stereospot/internal/pipeline"
 	"github.com/stereospot/stereospot/internal/platform"
-	"github.com/stereospot/stereospot/internal/telemetry"
 	"github.com/stereospot/stereospot/internal/web"
 	"github.com/stereospot/stereospot/internal/web/auth"
 )
@@ -36,8 +36,10 @@ func (c *serveCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	return runRoles(ctx, std, roles{data: c.Data, pace: c.Pace, log: c.Log},
-		webRole(c.Listen, access), upkeepRole(c.Upkeep), mediaRole(c.Splitting), videoRole(c.Converting))
+	queues := mediaQueues(c.Splitting)
+	maps.Copy(queues, videoQueues(c.Converting))
+	return runRoles(ctx, std, roles{data: c.Data, pace: c.Pace, log: c.Log, queues: queues},
+		webRole(c.Listen, access), upkeepRole(c.Upkeep), workRole)
 }
 
 type webUICommand struct{ config.WebUI }
@@ -82,7 +84,7 @@ func (c *mediaWorkerCommand) Run(ctx context.Context, std streams) error {
 	if err := c.Check(); err != nil {
 		return usageError{err}
 	}
-	return runRoles(ctx, std, roles{data: c.Data, pace: c.Pace, log: c.Log}, mediaRole(c.Splitting))
+	return runRoles(ctx, std, roles{data: c.Data, pace: c.Pace, log: c.Log, queues: mediaQueues(c.Splitting)}, statusRole(c.Metrics), workRole)
 }
 
 type videoWorkerCommand struct{ config.VideoWorker }
@@ -92,30 +94,27 @@ func (c *videoWorkerCommand) Run(ctx context.Context, std streams) error {
 	if err := c.Check(); err != nil {
 		return usageError{err}
 	}
-	return runRoles(ctx, std, roles{data: c.Data, pace: c.Pace, log: c.Log}, videoRole(c.Converting))
+	return runRoles(ctx, std, roles{data: c.Data, pace: c.Pace, log: c.Log, queues: videoQueues(c.Converting)}, statusRole(c.Metrics), workRole)
 }
 
-// mediaRole splits films, records converted segments, and joins them.
-func mediaRole(c config.Splitting) role {
-	return workers(map[platform.QueueName]int{
+// mediaQueues are the queues of who splits films, records converted segments, and joins them.
+func mediaQueues(c config.Splitting) map[platform.QueueName]int {
+	return map[platform.QueueName]int{
 		platform.ChunkingQueue: c.MediaJobs, platform.SegmentOutputQueue: 4, platform.ReassemblyQueue: c.MediaJobs,
-	})
-}
-
-// videoRole converts segments.
-func videoRole(c config.Converting) role {
-	return workers(map[platform.QueueName]int{platform.VideoWorkerQueue: fitJobs(c.ConvertJobs)})
-}
-
-// workers handles the messages of queues, each up to a number at a time.
-func workers(queues map[platform.QueueName]int) role {
-	return func(r *running) error {
-		for q, concurrency := range queues {
-			w := r.worker(q, concurrency)
-			r.work.Go(func() error { w.Run(r.hard, r.soft.Done()); return nil })
-		}
-		return nil
 	}
+}
+
+// videoQueues are the queues of who converts segments.
+func videoQueues(c config.Converting) map[platform.QueueName]int {
+	return map[platform.QueueName]int{platform.VideoWorkerQueue: fitJobs(c.ConvertJobs)}
+}
+
+// workRole handles the messages of the process's queues.
+func workRole(r *running) error {
+	for _, w := range r.workers {
+		r.work.Go(func() error { w.Run(r.hard, r.soft.Done()); return nil })
+	}
+	return nil
 }
 
 // upkeepRole repairs and tidies up.
@@ -163,29 +162,13 @@ func webRole(c config.Listen, access auth.Options) role {
 		if err != nil {
 			return fmt.Errorf("can't listen on %s: %w (choose another with --addr)", c.Addr, err)
 		}
-		config := r.webConfig(c, access)
-		traces, err := telemetry.Start(r.soft, config.Version)
-		if err != nil {
-			return errors.Join(err, listener.Close())
-		}
-		config.Traces = traces
-		r.pipeline.Observe, r.metrics = web.ObserveSegments(config.Metrics), newDeliveries(config.Metrics) // no worker runs yet
-		site, err := web.New(r.soft, config)
+		site, err := web.New(r.soft, r.webConfig(c, access))
 		if err != nil {
 			return errors.Join(err, listener.Close())
 		}
 		server := &http.Server{Handler: site, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: site.Limits.HeaderBytes}
 		r.work.Go(func() error { return site.Run(r.soft) })
-		r.work.Go(func() error {
-			err := r.serveHTTP(server, listener)
-			// The last spans must outlive the stop, within a bound of their own.
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.soft), 5*time.Second)
-			defer cancel()
-			if err := traces.Close(ctx); err != nil {
-				r.log.Warn("the last traces weren't sent", "err", err)
-			}
-			return err
-		})
+		r.work.Go(func() error { return r.serveHTTP(server, listener) })
 		fmt.Fprintf(r.std.out, "StereoSpot is at http://%s (data in %s)\n", listener.Addr(), r.dir)
 		return nil
 	}
@@ -194,7 +177,8 @@ func webRole(c config.Listen, access auth.Options) role {
 func (r *running) webConfig(c config.Listen, access auth.Options) web.Config {
 	return web.Config{
 		Platform: r.pipeline.Platform, Actions: r.pipeline, Objects: r.store.Handler(), Auth: access, Log: r.log, Version: version(),
-		PublicURL: c.PublicURL, Scratch: r.scratch.dir, PrivateWebhooks: c.PrivateWebhooks, Metrics: web.NewMetrics(),
+		PublicURL: c.PublicURL, Scratch: r.scratch.dir, PrivateWebhooks: c.PrivateWebhooks, Metrics: r.metrics, Traces: r.traces,
+		Probes:    r.probes(),
 		FreeBytes: func() (int64, error) { s, err := r.disk.Status(); return s.Free - s.MinFree, err },
 	}
 }

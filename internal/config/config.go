@@ -129,6 +129,25 @@ func (l *Listen) check(bad func(string, ...any)) {
 	}
 }
 
+// Metrics says where a worker process shows its health and metrics.
+type Metrics struct {
+	MetricsAddr string `help:"Show /healthz, /readyz and /metrics at this address; on this machine only, unless a host is named. Default: nowhere." env:"STEREOSPOT_METRICS_ADDR" placeholder:"HOST:PORT"`
+}
+
+func (m *Metrics) check(bad func(string, ...any)) {
+	if m.MetricsAddr == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(m.MetricsAddr)
+	if err != nil {
+		bad("--metrics-addr is %q: use host:port, such as 127.0.0.1:9100", m.MetricsAddr)
+		return
+	}
+	if host == "" {
+		m.MetricsAddr = net.JoinHostPort("127.0.0.1", port)
+	}
+}
+
 // Access says who may use the web server. Secrets come by file or environment only: a command line is seen by others.
 type Access struct {
 	Password     string `kong:"-"`

@@ -34,20 +34,22 @@ func (c *WebUI) Check() error { return all(&c.Listen, &c.Access, &c.Data, &c.Upk
 type MediaWorker struct {
 	Data
 	Splitting
+	Metrics
 	Pace
 	Log
 }
 
 // Check is as Serve's.
-func (c *MediaWorker) Check() error { return all(&c.Data, &c.Splitting, &c.Pace) }
+func (c *MediaWorker) Check() error { return all(&c.Data, &c.Splitting, &c.Metrics, &c.Pace) }
 
 // VideoWorker converts segments.
 type VideoWorker struct {
 	Data
 	Converting
+	Metrics
 	Pace
 	Log
 }
 
 // Check is as Serve's.
-func (c *VideoWorker) Check() error { return all(&c.Data, &c.Converting, &c.Pace) }
+func (c *VideoWorker) Check() error { return all(&c.Data, &c.Converting, &c.Metrics, &c.Pace) }

@@ -24,6 +24,7 @@ func (e *StepError) Unwrap() error { return e.Err }
 // task is one job's part of a message.
 type task struct {
 	jobID string
+	step  step
 	do    func(context.Context) error
 }
 
@@ -37,7 +38,7 @@ func (p *Pipeline) Handle(ctx context.Context, q platform.QueueName, body []byte
 	}
 	var errs []error
 	for _, t := range tasks {
-		errs = append(errs, p.settleTask(ctx, t, t.do(ctx)))
+		errs = append(errs, p.perform(ctx, t))
 	}
 	return errors.Join(errs...)
 }
@@ -55,7 +56,7 @@ func (p *Pipeline) JobIDs(q platform.QueueName, body []byte) []string {
 func (p *Pipeline) tasks(q platform.QueueName, body []byte) ([]task, error) {
 	if q == platform.ReassemblyQueue {
 		m, err := job.ParseReassemblyMessage(body)
-		return []task{{m.JobID, func(ctx context.Context) error { return p.Reassemble(ctx, m.JobID) }}}, err
+		return []task{{m.JobID, step{"reassemble", noSegment}, func(ctx context.Context) error { return p.Reassemble(ctx, m.JobID) }}}, err
 	}
 	created, err := job.ParseObjectCreated(body)
 	if err != nil {
@@ -75,18 +76,18 @@ func (p *Pipeline) taskOf(q platform.QueueName, key string) task {
 	switch q {
 	case platform.ChunkingQueue:
 		if id, ok := job.ParseSourceKey(key); ok {
-			return task{id, func(ctx context.Context) error { return p.receiveSource(ctx, id) }}
+			return task{id, step{"chunk", noSegment}, func(ctx context.Context) error { return p.receiveSource(ctx, id) }}
 		}
 	case platform.VideoWorkerQueue:
 		if ref, ok := job.ParseSegmentKey(key); ok {
-			return task{ref.JobID, func(ctx context.Context) error { return p.Convert(ctx, key) }}
+			return task{ref.JobID, step{"convert", ref.Index}, func(ctx context.Context) error { return p.Convert(ctx, key) }}
 		}
 	case platform.SegmentOutputQueue:
-		if id, _, ok := job.ParseOutputKey(key); ok {
-			return task{id, func(ctx context.Context) error { return p.Complete(ctx, key) }}
+		if id, index, ok := job.ParseOutputKey(key); ok {
+			return task{id, step{"complete", index}, func(ctx context.Context) error { return p.Complete(ctx, key) }}
 		}
 		if id, ok := strings.CutSuffix(strings.TrimPrefix(key, "jobs/"), "/final.mp4"); ok && job.ValidID(id) {
-			return task{id, func(ctx context.Context) error { return p.tidy(ctx, id) }}
+			return task{id, step{"tidy", noSegment}, func(ctx context.Context) error { return p.tidy(ctx, id) }}
 		}
 	}
 	return task{}

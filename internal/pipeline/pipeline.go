@@ -13,13 +13,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/stereospot/stereospot/internal/inference"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/platform"
 )
 
-// Pipeline is what the steps work with. All fields but Observe are required; Run does without the
+// Pipeline is what the steps work with. All fields but Observe and Traces are required; Run does without the
 // platform's queues, progress and uploads.
 type Pipeline struct {
 	platform.Platform
@@ -39,6 +41,8 @@ type Pipeline struct {
 	Sweeper Sweeper
 	// Observe, if set, hears of progress; it must not block. Called from several goroutines.
 	Observe func(Event)
+	// Traces makes a span of each step that a message asks for; nil makes none.
+	Traces trace.TracerProvider
 
 	claims claims
 	tidied atomic.Int64 // when Reconcile tidied up last, epoch nanoseconds

@@ -30,18 +30,24 @@ type check struct {
 
 // healthRoutes adds what watches the server: /healthz says that the process answers, /readyz that it can take work.
 func (s *Server) healthRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = w.Write([]byte("ok\n")) // the other end may be gone
-	})
-	mux.HandleFunc("GET /readyz", s.ready)
+	mux.HandleFunc("GET /healthz", healthy)
+	mux.Handle("GET /readyz", readiness{append([]Probe{{"store", s.storeWritable}, {"disk", s.diskHasRoom}}, s.Probes...)})
 }
 
-func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+func healthy(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("ok\n")) // the other end may be gone
+}
+
+// readiness answers with the outcome of every probe: 200 when all are well, else 503.
+type readiness struct{ probes []Probe }
+
+// ServeHTTP implements http.Handler.
+func (h readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), probeFor)
 	defer cancel()
 	status, checks := http.StatusOK, []check{}
-	for _, p := range append([]Probe{{"store", s.storeWritable}, {"disk", s.diskHasRoom}}, s.Probes...) {
+	for _, p := range h.probes {
 		c := check{Name: p.Name, OK: true}
 		if err := p.Check(ctx); err != nil {
 			c.OK, c.Detail, status = false, err.Error(), http.StatusServiceUnavailable

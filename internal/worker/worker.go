@@ -87,6 +87,7 @@ type Worker struct {
 	Config
 	slots chan struct{} // holds a token per delivery under way
 	work  sync.WaitGroup
+	pulse pulse
 }
 
 // New returns a worker that Run sets going.
@@ -121,14 +122,21 @@ func (w *Worker) Run(ctx context.Context, stop <-chan struct{}) {
 
 // receive takes messages until its context ends, as many as there are free slots; work has the other context.
 func (w *Worker) receive(ctx, work context.Context) {
+	defer w.pulse.set(stopped, nil)
 	failures := 0
 	for ctx.Err() == nil {
+		if failures == 0 {
+			w.pulse.set(waiting, nil)
+		}
 		if w.Gate != nil && w.Gate.Wait(ctx) != nil {
 			return
 		}
 		free := w.acquire(ctx)
 		if free == 0 {
 			return
+		}
+		if failures == 0 {
+			w.pulse.set(receiving, nil)
 		}
 		messages, err := w.Queue.Receive(ctx, free, w.Poll)
 		w.release(free - len(messages))
@@ -144,6 +152,7 @@ func (w *Worker) receive(ctx, work context.Context) {
 		}
 		if ctx.Err() == nil {
 			failures++
+			w.pulse.set(failing, err)
 			w.Log.ErrorContext(ctx, "no messages could be received", "error", err)
 			pause(ctx, w.Backoff.Delay(failures))
 		}

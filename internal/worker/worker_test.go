@@ -71,6 +71,7 @@ type rig struct {
 	stop   func() // soft, and waits for the end; may be called again
 	hard   context.CancelFunc
 	counts *counts
+	worker *Worker // of run
 }
 
 type lockedBuffer struct {
@@ -138,8 +139,8 @@ func (r *rig) run(t *testing.T) {
 	r.hard = cancel
 	soft, ended := make(chan struct{}), make(chan struct{})
 	r.stop = sync.OnceFunc(func() { close(soft); <-ended })
-	w := New(r.config)
-	go func() { defer close(ended); w.Run(ctx, soft) }()
+	r.worker = New(r.config)
+	go func() { defer close(ended); r.worker.Run(ctx, soft) }()
 	t.Cleanup(func() { cancel(); r.stop() })
 }
 
