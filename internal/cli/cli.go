@@ -121,7 +121,17 @@ func newParser(std streams) (*kong.Kong, error) {
 		kong.Exit(func(code int) { panic(exitRequest(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.ShortUsageOnError(),
+		kong.ValueFormatter(describeFlag),
 	)
+}
+
+// describeFlag is a flag's line in the help: kong shows a default only where no placeholder stands in its place.
+func describeFlag(v *kong.Value) string {
+	said := *v
+	if v.Flag != nil && v.Flag.PlaceHolder != "" && v.Default != "" && !strings.Contains(strings.ToLower(v.Help), "default") {
+		said.Help += " Default: " + v.Default + "."
+	}
+	return kong.DefaultHelpValueFormatter(&said)
 }
 
 // oneLine folds an error into a single line for a person.

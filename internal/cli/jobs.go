@@ -84,6 +84,14 @@ func (c *jobIDs) each(std streams, done string, do func(*client.Client, string) 
 
 type jobsRetryCommand struct{ jobIDs }
 
+// Help implements kong's detailed help.
+func (jobsRetryCommand) Help() string {
+	return `Examples:
+
+  stereospot jobs retry 0193a5b2-7c1d-7abc-8def-0123456789ab
+  stereospot jobs list --state failed --json | jq -r .id | xargs stereospot jobs retry`
+}
+
 // Run implements the command.
 func (c *jobsRetryCommand) Run(ctx context.Context, std streams) error {
 	return c.each(std, "started again", func(s *client.Client, id string) error {
@@ -94,6 +102,16 @@ func (c *jobsRetryCommand) Run(ctx context.Context, std streams) error {
 
 type jobsCancelCommand struct{ jobIDs }
 
+// Help implements kong's detailed help.
+func (jobsCancelCommand) Help() string {
+	return `Examples:
+
+  stereospot jobs cancel 0193a5b2-7c1d-7abc-8def-0123456789ab
+  stereospot jobs list --state live --json | jq -r .id | xargs stereospot jobs cancel
+
+What is converted already is kept: stereospot jobs retry goes on from there.`
+}
+
 // Run implements the command.
 func (c *jobsCancelCommand) Run(ctx context.Context, std streams) error {
 	return c.each(std, "cancelled", func(s *client.Client, id string) error {
@@ -103,6 +121,14 @@ func (c *jobsCancelCommand) Run(ctx context.Context, std streams) error {
 }
 
 type jobsRemoveCommand struct{ jobIDs }
+
+// Help implements kong's detailed help.
+func (jobsRemoveCommand) Help() string {
+	return `Examples:
+
+  stereospot jobs remove 0193a5b2-7c1d-7abc-8def-0123456789ab
+  stereospot jobs list --state cancelled --json | jq -r .id | xargs stereospot jobs remove`
+}
 
 // Run implements the command.
 func (c *jobsRemoveCommand) Run(ctx context.Context, std streams) error {

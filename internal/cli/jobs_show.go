@@ -32,7 +32,7 @@ func (c *jobsShowCommand) Run(ctx context.Context, std streams) error {
 	}
 	j, err := server.Get(ctx, c.Job)
 	if err != nil {
-		return err
+		return fmt.Errorf("job %s: %w", c.Job, err)
 	}
 	if c.JSON {
 		enc := json.NewEncoder(std.out)

@@ -60,7 +60,7 @@ func runRoles(ctx context.Context, std streams, c roles, list ...role) error {
 		}
 	}
 	<-soft.Done()
-	log.Info("stopping: work under way may end", "within", c.pace.Drain)
+	log.Info("stopping: work under way may end", "within", c.pace.Drain.String())
 	err = g.Wait()
 	log.Info("stopped")
 	return errors.Join(err, n.close(ctx))

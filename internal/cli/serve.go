@@ -44,6 +44,13 @@ func (c *serveCommand) Run(ctx context.Context, std streams) error {
 
 type webUICommand struct{ config.WebUI }
 
+// Help implements kong's detailed help.
+func (webUICommand) Help() string {
+	return `Shows the page, answers the API, and repairs what a crash left. One of it for a data directory.
+
+  stereospot web-ui --data-dir /srv/films`
+}
+
 // Run implements the command.
 func (c *webUICommand) Run(ctx context.Context, std streams) error {
 	access, err := checkWeb(c.Check, &c.Listen, &c.Access)
@@ -67,8 +74,8 @@ func checkWeb(check func() error, listen *config.Listen, access *config.Access) 
 	if o.OIDC.Set() && listen.PublicURL == "" {
 		o.OIDC.PublicURL = "http://" + listen.Addr
 	}
-	// Where the password is wrong, that it is missing isn't another problem.
-	if err == nil {
+	// Where the password or the address is wrong, that a password is missing isn't another problem.
+	if _, _, bad := net.SplitHostPort(listen.Addr); err == nil && bad == nil {
 		err = auth.CheckExposure(listen.Addr, o)
 	}
 	if err = errors.Join(problems, err); err != nil {
@@ -79,6 +86,13 @@ func checkWeb(check func() error, listen *config.Listen, access *config.Access) 
 
 type mediaWorkerCommand struct{ config.MediaWorker }
 
+// Help implements kong's detailed help.
+func (mediaWorkerCommand) Help() string {
+	return `Several may work on one data directory.
+
+  stereospot media-worker --data-dir /srv/films`
+}
+
 // Run implements the command.
 func (c *mediaWorkerCommand) Run(ctx context.Context, std streams) error {
 	if err := c.Check(); err != nil {
@@ -88,6 +102,14 @@ func (c *mediaWorkerCommand) Run(ctx context.Context, std streams) error {
 }
 
 type videoWorkerCommand struct{ config.VideoWorker }
+
+// Help implements kong's detailed help.
+func (videoWorkerCommand) Help() string {
+	return `Several may work on one data directory.
+
+  stereospot video-worker --data-dir /srv/films
+  stereospot video-worker --data-dir /srv/films --convert-jobs 4`
+}
 
 // Run implements the command.
 func (c *videoWorkerCommand) Run(ctx context.Context, std streams) error {

@@ -3,7 +3,12 @@
 // source's sound into the final file.
 package media
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+)
 
 // Rational is an exact fraction, such as a time base (seconds per tick) or a frame rate.
 type Rational struct {
@@ -177,3 +182,14 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Reason }
 func (e *Error) Unwrap() error { return e.Err }
+
+// Rename returns an *Error in err's tree with a file's name as people know it instead of the one at path, such as that
+// of an object in a store. Other errors stay as they are.
+func Rename(err error, path, name string) error {
+	bad := new(Error)
+	if !errors.As(err, &bad) {
+		return err
+	}
+	reason := strings.ReplaceAll(err.Error(), filepath.Base(path), name)
+	return &Error{Reason: reason, Err: err, Transient: bad.Transient}
+}

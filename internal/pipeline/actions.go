@@ -30,12 +30,13 @@ var errSame = errors.New("nothing to change")
 
 // act moves a job to a status for a person. It returns errSame without a write when the job is there already.
 func (p *Pipeline) act(ctx context.Context, id, action string, to job.Status, change func(*job.Job)) (job.Job, error) {
-	return p.Jobs.Update(ctx, id, func(j *job.Job) error {
-		if j.Status == to {
+	var from job.Status
+	j, err := p.Jobs.Update(ctx, id, func(j *job.Job) error {
+		if from = j.Status; from == to {
 			return errSame
 		}
-		if !slices.Contains(to.From(), j.Status) {
-			return &RefusedError{Action: action, Status: j.Status}
+		if !slices.Contains(to.From(), from) {
+			return &RefusedError{Action: action, Status: from}
 		}
 		j.Status, j.UpdatedAt = to, p.Now()
 		if change != nil {
@@ -43,12 +44,16 @@ func (p *Pipeline) act(ctx context.Context, id, action string, to job.Status, ch
 		}
 		return nil
 	})
+	if err == nil {
+		p.logMove(ctx, from, j)
+	}
+	return j, err
 }
 
 // Start asks for a job's conversion; it begins as soon as the source is whole. A job that was started
 // already stays as it is. platform.ErrNotFound; *RefusedError when it has ended.
 func (p *Pipeline) Start(ctx context.Context, id string) error {
-	_, err := p.Jobs.Update(ctx, id, func(j *job.Job) error {
+	j, err := p.Jobs.Update(ctx, id, func(j *job.Job) error {
 		if !j.Status.Live() {
 			return &RefusedError{Action: "started", Status: j.Status}
 		}
@@ -67,6 +72,7 @@ func (p *Pipeline) Start(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	p.Log.InfoContext(ctx, "the job was started", "job_id", id, "owner", j.Owner, "format", string(j.Options.Format))
 	return p.sendSource(ctx, id)
 }
 

@@ -34,7 +34,12 @@ func (p *Pipeline) Chunk(ctx context.Context, jobID string) error {
 	if err != nil {
 		return err
 	}
-	p.observe(Event{JobID: jobID, Stage: Measuring})
+	return media.Rename(p.chunk(ctx, j, source, dir), source, j.Title)
+}
+
+// chunk does it with the source's file, and with a directory for files under way.
+func (p *Pipeline) chunk(ctx context.Context, j job.Job, source, dir string) error {
+	p.observe(Event{JobID: j.ID, Stage: Measuring})
 	plan, err := MakePlan(ctx, source, j.Options, j.Lossless)
 	if err != nil {
 		return err
@@ -42,11 +47,11 @@ func (p *Pipeline) Chunk(ctx context.Context, jobID string) error {
 	if j, err = p.settle(ctx, j, plan); err != nil {
 		return err
 	}
-	p.observe(Event{JobID: jobID, Stage: Splitting, Plan: plan, Warnings: j.Warnings})
+	p.observe(Event{JobID: j.ID, Stage: Splitting, Plan: plan, Warnings: j.Warnings})
 	if err := p.writeSegments(ctx, j, source, plan, dir); err != nil {
 		return err
 	}
-	j, err = p.advance(ctx, jobID, job.ChunkingComplete, func(j *job.Job) { j.TotalSegments = len(plan.Segments) })
+	j, err = p.advance(ctx, j.ID, job.ChunkingComplete, func(j *job.Job) { j.TotalSegments = len(plan.Segments) })
 	if err != nil {
 		return err
 	}

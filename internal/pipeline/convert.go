@@ -78,6 +78,7 @@ func (p *Pipeline) convert(ctx context.Context, j job.Job, req inference.Request
 		return p.failed(ctx, j, req, err)
 	}
 	p.observe(Event{JobID: j.ID, Stage: Converting, Segment: req.Index, Frames: res.Frames, SegmentDone: true, Seconds: res.Seconds})
+	p.Log.InfoContext(ctx, "segment converted", "job_id", j.ID, "segment", req.Index, "frames", res.Frames, "seconds", res.Seconds)
 	p.thumbnail(ctx, j, req.Output, res.Frames)
 	return nil
 }

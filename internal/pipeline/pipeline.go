@@ -84,9 +84,10 @@ var ErrDead = errors.New("job is gone or has ended")
 
 // advance moves a job to a status if it may go there, and applies change in the same write.
 func (p *Pipeline) advance(ctx context.Context, id string, to job.Status, change func(*job.Job)) (job.Job, error) {
+	var from job.Status
 	j, err := p.Jobs.Update(ctx, id, func(j *job.Job) error {
-		if !slices.Contains(to.From(), j.Status) {
-			return fmt.Errorf("%w: it is %s", ErrDead, j.Status)
+		if from = j.Status; !slices.Contains(to.From(), from) {
+			return fmt.Errorf("%w: it is %s", ErrDead, from)
 		}
 		j.Status, j.UpdatedAt = to, p.Now()
 		if change != nil {
@@ -97,7 +98,24 @@ func (p *Pipeline) advance(ctx context.Context, id string, to job.Status, change
 	if errors.Is(err, platform.ErrNotFound) {
 		return j, fmt.Errorf("%w: no such job", ErrDead)
 	}
+	if err == nil && from != to {
+		p.logMove(ctx, from, j)
+	}
 	return j, err
+}
+
+// logMove tells the log of a job's new status.
+func (p *Pipeline) logMove(ctx context.Context, from job.Status, j job.Job) {
+	attrs := []any{"job_id", j.ID, "from", string(from), "status", string(j.Status)}
+	switch j.Status {
+	case job.ChunkingComplete:
+		attrs = append(attrs, "frames", j.TotalFrames, "segments", j.TotalSegments)
+	case job.Completed:
+		attrs = append(attrs, "frames", j.TotalFrames, "took", j.CompletedAt.Sub(j.StartedAt).Round(time.Millisecond).String())
+	case job.Failed:
+		attrs = append(attrs, "reason", j.Reason)
+	}
+	p.Log.InfoContext(ctx, "the job moved on", attrs...)
 }
 
 // Fail ends a job with a reason that a person can read. A job that has ended stays as it is.

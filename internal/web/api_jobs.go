@@ -79,6 +79,7 @@ func (s *Server) createJob(ctx context.Context, in *createRequest) (*jobAnswer, 
 	if err := s.Platform.Jobs.Create(ctx, j); err != nil {
 		return nil, err
 	}
+	s.Log.InfoContext(ctx, "job made", "job_id", j.ID, "owner", j.Owner, "title", j.Title, "format", string(options.Format), "bytes", j.SourceSize)
 	return s.answer(ctx, j.ID)
 }
 

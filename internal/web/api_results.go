@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -128,7 +127,8 @@ type playlistAnswer struct {
 	Body         []byte
 }
 
-// playlist answers with one absolute link, which needs no sign-in: players know nothing of this server.
+// playlist answers with one absolute link, which needs no sign-in: players know nothing of this server. It is named as
+// the film's file is, for the ending that players know.
 func (s *Server) playlist(ctx context.Context, in *playlistRequest) (*playlistAnswer, error) {
 	j := jobOf(ctx)
 	link, err := s.signFilm(ctx, j, true)
@@ -139,10 +139,9 @@ func (s *Server) playlist(ctx context.Context, in *playlistRequest) (*playlistAn
 	if err != nil {
 		return nil, err
 	}
-	title := strings.NewReplacer("\r", " ", "\n", " ").Replace(j.Title)
 	return &playlistAnswer{
 		ContentType: "audio/x-mpegurl", Disposition: `attachment; filename="stereospot.m3u"`, CacheControl: "no-store",
-		Body: fmt.Appendf(nil, "#EXTM3U\n#EXTINF:-1,%s\n%s\n", title, absolute),
+		Body: fmt.Appendf(nil, "#EXTM3U\n#EXTINF:-1,%s\n%s\n", fileName(j), absolute),
 	}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/platform"
@@ -134,6 +135,18 @@ func TestTooManyWaitingJobsAreRefused(t *testing.T) {
 	}
 }
 
+func TestALongNamesFilmCanBeSavedWithItsEnding(t *testing.T) {
+	s := newSite(t)
+	j := s.addJob(job.Completed, func(j *job.Job) { j.Title = strings.Repeat("ж", 148) + ".mkv" })
+	var made struct {
+		FileName string `json:"file_name"`
+	}
+	s.call("GET", "/api/v1/jobs/"+j.ID, nil, 200, &made)
+	if n := len(made.FileName); n > 220 || n < 200 || !utf8.ValidString(made.FileName) || !strings.HasSuffix(made.FileName, "ж_LRF_Full_SBS.mp4") {
+		t.Errorf("%d bytes: %q", n, made.FileName)
+	}
+}
+
 func TestFinishedFilmIsLinkedUnderItsName(t *testing.T) {
 	s := newSite(t, func(c *web.Config) { c.PublicURL = "https://films.example" })
 	j := s.addJob(job.Completed, func(j *job.Job) { j.Title = "Nosferatu (1922).mkv" })
@@ -164,7 +177,7 @@ func TestFinishedFilmIsLinkedUnderItsName(t *testing.T) {
 			t.Errorf("%s: disposition %q", path, resp.Header.Get("Content-Disposition"))
 		}
 	}
-	if list := s.get(links.Playlist, false, 200); !strings.HasPrefix(list, "#EXTM3U\n#EXTINF:-1,Nosferatu (1922).mkv\nhttps://films.example/objects/output/jobs/") {
+	if list := s.get(links.Playlist, false, 200); !strings.HasPrefix(list, "#EXTM3U\n#EXTINF:-1,Nosferatu (1922)_LRF_Full_SBS.mp4\nhttps://films.example/objects/output/jobs/") {
 		t.Errorf("playlist is %q", list)
 	}
 	s.call("GET", at+"/thumbnail", nil, 404, nil)

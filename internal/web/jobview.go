@@ -4,6 +4,7 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stereospot/stereospot/internal/job"
 )
@@ -172,5 +173,21 @@ func fileName(j job.Job) string {
 	if stem := strings.TrimSuffix(name, path.Ext(name)); stem != "" {
 		name = stem
 	}
-	return name + j.Options.Format.Suffix(j.Options.Stereo.Anaglyph) + ext
+	suffix := j.Options.Format.Suffix(j.Options.Stereo.Anaglyph)
+	return shorten(name, longestFileName-len(suffix)-len(ext)) + suffix + ext
+}
+
+// longestFileName keeps the ending within the 255 bytes of the usual file systems, with room for what a program adds
+// while it downloads.
+const longestFileName = 220
+
+// shorten returns text's beginning, of limit bytes at most and whole characters.
+func shorten(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return strings.TrimRight(text[:limit], " .")
 }

@@ -1,8 +1,11 @@
 package web
 
 import (
+	"context"
 	"net/http"
+	"strings"
 
+	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/web/static"
 )
 
@@ -31,10 +34,18 @@ type pageHandler func(http.ResponseWriter, *http.Request) error
 func (s *Server) page(h pageHandler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
-			p := s.problem(r.Context(), err)
+			p := s.problem(aboutJob(r), err)
 			s.errorPage(w, r, p.GetStatus(), p.Error())
 		}
 	})
+}
+
+// aboutJob returns the request's context with the job that its path names, for the log.
+func aboutJob(r *http.Request) context.Context {
+	if !strings.HasPrefix(r.URL.Path, "/jobs/") {
+		return r.Context()
+	}
+	return context.WithValue(r.Context(), jobKey{}, job.Job{ID: r.PathValue("id")})
 }
 
 // fragment reports whether htmx asks, for a part of a page.

@@ -8,6 +8,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/preview"
 )
@@ -123,5 +124,5 @@ func (p *previews) find(ctx context.Context, key stillKey) (*preview.Still, erro
 	if err == nil {
 		p.stills.Add(key, still)
 	}
-	return still, err
+	return still, media.Rename(err, path, "the film")
 }

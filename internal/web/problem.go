@@ -36,7 +36,7 @@ func (s *Server) problem(ctx context.Context, err error) huma.StatusError {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return huma.Error503ServiceUnavailable("the request was cut short: try again")
 	}
-	s.Log.ErrorContext(ctx, "request failed", "err", err)
+	s.Log.ErrorContext(ctx, "request failed", "err", err, "job_id", jobOf(ctx).ID)
 	return huma.Error500InternalServerError("the server failed and has logged why: try again, and tell its operator if it stays so")
 }
 

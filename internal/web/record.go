@@ -70,7 +70,7 @@ func (s *Server) panicked(w *recorder, r *http.Request, v any) {
 	if v == http.ErrAbortHandler {
 		panic(v)
 	}
-	s.Log.ErrorContext(r.Context(), "handler panicked", "path", r.URL.Path, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	s.Log.ErrorContext(r.Context(), "handler panicked", "path", r.URL.Path, "job_id", r.PathValue("id"), "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	if w.status == 0 {
 		refuse(w, http.StatusInternalServerError, "the server failed and has logged why: try again, and tell its operator if it stays so")
 	}

@@ -1,7 +1,9 @@
 package worker
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -291,6 +293,62 @@ func TestDroppedDuplicatedAndReorderedMessagesStillGiveAFilm(t *testing.T) {
 	}
 }
 
+// logged collects a JSON log; several goroutines may write to it.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// lines returns what was logged.
+func (l *logged) lines(t *testing.T) []map[string]any {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []map[string]any
+	for dec := json.NewDecoder(bytes.NewReader(l.text.Bytes())); dec.More(); {
+		line := map[string]any{}
+		if err := dec.Decode(&line); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, line)
+	}
+	return all
+}
+
+func TestTheLogTellsAJobsWholeLife(t *testing.T) {
+	f, log := newFlow(t), &logged{}
+	f.Log = slog.New(slog.NewJSONHandler(log, nil))
+	id := f.submit(t)
+	f.run(t)
+	f.awaitFilm(t, id)
+	waitIdle(t, f)
+	f.stop()
+	segments, statuses := map[any]bool{}, map[any]bool{}
+	for _, line := range log.lines(t) {
+		if line["job_id"] != id {
+			t.Errorf("a line without the job's id: %v", line)
+		}
+		if line["msg"] == "segment converted" {
+			segments[line["segment"]] = true
+		}
+		statuses[line["status"]] = true
+	}
+	if len(segments) != flowSegments {
+		t.Errorf("segments in the log: %v", segments)
+	}
+	for _, want := range []job.Status{job.ChunkingInProgress, job.ChunkingComplete, job.Reassembling, job.Completed} {
+		if !statuses[string(want)] {
+			t.Errorf("the log lacks %s; it has %v", want, statuses)
+		}
+	}
+}
+
 func TestSegmentThatAlwaysFailsFailsItsJobAndNoOther(t *testing.T) {
 	f := newFlow(t)
 	bad := f.submit(t)
@@ -365,7 +423,7 @@ func TestBadSourceFailsAtOnceWithOneLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	j = f.awaitStatus(t, j.ID, job.Failed)
-	if j.Reason == "" || strings.Contains(j.Reason, "\n") || strings.Contains(j.Reason, "times") {
+	if j.Reason == "" || strings.Contains(j.Reason, "\n") || strings.Contains(j.Reason, "times") || !strings.HasPrefix(j.Reason, "notes.txt ") {
 		t.Errorf("reason: %q", j.Reason)
 	}
 	waitIdle(t, f)

@@ -125,3 +125,21 @@ func TestDataOfANewerVersionIsRefused(t *testing.T) {
 		t.Errorf("Open: %v", err)
 	}
 }
+
+func TestOtherUsersCannotReadTheKeysInTheDatabase(t *testing.T) {
+	dir := t.TempDir()
+	store, err := Open(t.Context(), dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	for _, name := range []string{DatabaseFile, DatabaseFile + "-wal", DatabaseFile + "-shm"} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has rights %v", name, info.Mode())
+		}
+	}
+}

@@ -49,6 +49,14 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 			return nil, err
 		}
 	}
+	// Its side files get its rights. It holds the keys by which sessions and links are signed.
+	db, err := os.OpenFile(filepath.Join(dir, DatabaseFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Close(); err != nil {
+		return nil, err
+	}
 	s := &Store{dir: dir, now: opts.Now, notifications: opts.Notifications, visibility: opts.Visibility, turns: newTurns()}
 	if err := s.connect(); err != nil {
 		return nil, err

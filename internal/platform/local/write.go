@@ -63,7 +63,7 @@ func (s *Store) connect() (err error) {
 		synchronous string
 		connections int // 0: as many as are needed
 	}{{&s.db, "NORMAL", 0}, {&s.writer.soon, "NORMAL", 1}, {&s.writer.durable, "FULL", 1}} {
-		if c.pool.DB, err = sql.Open("sqlite", dsn(filepath.Join(s.dir, "stereospot.db"), c.synchronous)); err != nil {
+		if c.pool.DB, err = sql.Open("sqlite", dsn(filepath.Join(s.dir, DatabaseFile), c.synchronous)); err != nil {
 			return err // of the driver's name: nothing is open yet
 		}
 		c.pool.SetMaxOpenConns(c.connections)
