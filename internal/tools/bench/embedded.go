@@ -39,10 +39,10 @@ func (b *bench) queue(ctx context.Context) error {
 		for range b.rounds {
 			err := b.store(ctx, func(s *local.Store) error {
 				const messages = 10_000
-				seconds, err := timed(ctx, func(ctx context.Context) error {
+				took, err := timed(ctx, func(ctx context.Context) error {
 					return passMessages(ctx, s.Queues()[platform.VideoWorkerQueue], messages, batch)
 				})
-				rates = append(rates, messages/seconds)
+				rates = append(rates, messages/took.wall)
 				return err
 			})
 			if err != nil {
@@ -110,21 +110,21 @@ func (b *bench) upload(ctx context.Context) error {
 		}},
 		{"cp alone, which returns before the disk has it", command("cp", source+" "+copied)},
 	} {
-		r, err := b.measured(ctx, func(ctx context.Context) (seconds float64, err error) {
+		r, err := b.measured(ctx, func(ctx context.Context) (took cost, err error) {
 			err = b.store(ctx, func(s *local.Store) error {
 				if err := b.warm(ctx, source, size); err != nil {
 					return err
 				}
-				seconds, err = timed(ctx, func(ctx context.Context) error { return sendFile(ctx, s, source, size) })
+				took, err = timed(ctx, func(ctx context.Context) error { return sendFile(ctx, s, source, size) })
 				return err
 			})
-			return seconds, err
-		}, func(ctx context.Context) (float64, error) {
+			return took, err
+		}, func(ctx context.Context) (cost, error) {
 			if err := b.warm(ctx, source, size); err != nil {
-				return 0, err
+				return cost{}, err
 			}
-			seconds, err := timed(ctx, reference.run)
-			return seconds, errors.Join(err, os.Remove(copied))
+			took, err := timed(ctx, reference.run)
+			return took, errors.Join(err, os.Remove(copied))
 		})
 		if err != nil {
 			return err

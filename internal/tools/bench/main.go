@@ -69,7 +69,7 @@ func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
 
 // header starts a table of pairs.
 func header(title string) {
-	fmt.Printf("### %s\n\n| what | StereoSpot, s | reference, s | ratio (median) | all ratios |\n|---|---|---|---|---|\n", title)
+	fmt.Printf("### %s\n\n| what | StereoSpot, s | reference, s | ratio (median) | all ratios | ratio of processor time |\n|---|---|---|---|---|---|\n", title)
 }
 
 func row(what string, r ratios) {
@@ -77,5 +77,9 @@ func row(what string, r ratios) {
 	for _, x := range r.each {
 		all = append(all, fmt.Sprintf("%.2f", x))
 	}
-	fmt.Printf("| %s | %.2f | %.2f | **%.2f** | %s |\n", what, r.ours, r.theirs, r.median, strings.Join(all, " "))
+	cpu := "" // not known
+	if r.cpu > 0 {
+		cpu = fmt.Sprintf("%.2f", r.cpu)
+	}
+	fmt.Printf("| %s | %.2f | %.2f | **%.2f** | %s | %s |\n", what, r.ours, r.theirs, r.median, strings.Join(all, " "), cpu)
 }

@@ -30,8 +30,11 @@ func (b *bench) serve(ctx context.Context) error {
 		o := job.DefaultOptions()
 		o.SegmentFrames = (b.frames + segments - 1) / segments
 		r, err := b.measured(ctx,
-			func(ctx context.Context) (float64, error) { return s.convert(ctx, in, o) },
-			func(ctx context.Context) (float64, error) {
+			func(ctx context.Context) (cost, error) {
+				wall, err := s.convert(ctx, in, o)
+				return cost{wall: wall}, err // what a server that goes on has used isn't known
+			},
+			func(ctx context.Context) (cost, error) {
 				return timed(ctx, command(b.binary, fmt.Sprintf("convert %s -o %s -y -q --jobs 1 --segment-frames %d", in, b.path("theirs.mp4"), o.SegmentFrames)))
 			})
 		if err != nil {
