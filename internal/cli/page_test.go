@@ -72,8 +72,7 @@ func (s *server) until(id, what string, wanted func(web.Job) bool) {
 func TestAPersonMakesAFilmThreeDimensional(t *testing.T) {
 	film := pageSource(t)
 	s, page := newServer(t), browsertest.Open(t)
-	page.Expect("net::ERR_") // the server is killed
-	page.Expect("Failed to fetch")
+	page.ExpectOutage()
 	page.Expect("/thumbnail") // which comes a moment after the first segment
 	page.Before(browsertest.Headset)
 	page.Size(1280, 900)

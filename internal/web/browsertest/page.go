@@ -119,6 +119,19 @@ func (p *Page) Expect(text string) {
 	p.quiet = append(p.quiet, text)
 }
 
+// ExpectOutage says that what a browser writes while a server is killed and away is no fault, whoever asked for something
+// just then: the network's own messages, fetch before and within an answer, htmx, and Uppy.
+func (p *Page) ExpectOutage() {
+	for _, text := range []string{
+		"net::ERR_",       // by any request: refused, reset, an answer that broke off
+		"Failed to fetch", // fetch that got no answer
+		"network error",   // fetch whose answer broke off; Uppy's words for any of these
+		"htmx:sendError",  // an element that fetched itself again
+	} {
+		p.Expect(text)
+	}
+}
+
 func (p *Page) complain() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
