@@ -54,7 +54,7 @@ func (s *Server) listView(r *http.Request) (*listView, error) {
 		return nil, err
 	}
 	for _, j := range jobs {
-		l.Jobs = append(l.Jobs, filmView{j})
+		l.Jobs = append(l.Jobs, filmView{Job: j})
 	}
 	l.Here, l.Newest = l.address(l.State, token), token == ""
 	l.Filtered = l.State != "all" || l.Search != "" || token != ""

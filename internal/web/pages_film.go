@@ -10,7 +10,10 @@ import (
 )
 
 // filmView is a Job in words, for a list's line and for its own page.
-type filmView struct{ Job }
+type filmView struct {
+	Job
+	Full bool // whether its work has to wait for room on the disk
+}
 
 // Can reports whether an action is possible now.
 func (f filmView) Can(a Action) bool { return slices.Contains(f.Actions, a) }

@@ -27,7 +27,7 @@ type formatChoice struct {
 }
 
 func newDraft(j Job) draftView {
-	d := draftView{filmView: filmView{j}, Started: j.StartedAt != nil}
+	d := draftView{filmView: filmView{Job: j}, Started: j.StartedAt != nil}
 	if j.Upload != nil {
 		d.Size = j.Upload.Size
 		if j.Upload.Received > 0 {
@@ -56,12 +56,18 @@ func (s *Server) pathJob(r *http.Request) (Job, error) {
 	return s.jobView(r.Context(), j)
 }
 
+// filmView shows a job as it stands on this machine.
+func (s *Server) filmView(j Job) filmView {
+	free, known := s.free()
+	return filmView{Job: j, Full: known && free == 0 && j.Uploaded}
+}
+
 func (s *Server) film(w http.ResponseWriter, r *http.Request) error {
 	j, err := s.pathJob(r)
 	if err != nil {
 		return err
 	}
-	if f := (filmView{j}); !f.Draft() {
+	if f := s.filmView(j); !f.Draft() {
 		return s.show(w, r, http.StatusOK, "job", shell{Title: j.Title, Nav: "films", Body: f})
 	}
 	return s.show(w, r, http.StatusOK, "draft", shell{Title: j.Title, Nav: "films", Scripts: []string{"draft.js"}, Body: newDraft(j)})
@@ -82,7 +88,7 @@ func (s *Server) filmPart(w http.ResponseWriter, r *http.Request, page, name str
 	if err != nil {
 		return err
 	}
-	return s.write(w, http.StatusOK, page, name, filmView{j})
+	return s.write(w, http.StatusOK, page, name, s.filmView(j))
 }
 
 // filmAction does what a form on a page asks for and leads back to where its effect is seen.

@@ -24,7 +24,7 @@ func (s *Server) play(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, "/jobs/"+row.ID, http.StatusSeeOther)
 		return nil
 	}
-	v := playView{filmView: filmView{viewOf(row)}, Expires: s.Now().Add(linkExpiry), Stereo: stereo(row.Options.Format)}
+	v := playView{filmView: filmView{Job: viewOf(row)}, Expires: s.Now().Add(linkExpiry), Stereo: stereo(row.Options.Format)}
 	if v.Play, err = s.signFilm(r.Context(), row, true); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/web"
 )
 
 const hostile = `<img src=x onerror=alert(1)>"'}}{{.}}</title>.mkv`
@@ -384,5 +385,21 @@ func TestATokenIsMadeShownOnceAndRevoked(t *testing.T) {
 	resp.Body.Close()
 	if after := s.get("/settings", false, http.StatusOK); strings.Contains(after, "&lt;b&gt;") {
 		t.Error("a revoked token is still listed")
+	}
+}
+
+func TestAFullDiskIsSaidWhereWorkWaitsForIt(t *testing.T) {
+	free := int64(0)
+	s := newSite(t, func(c *web.Config) { c.FreeBytes = func() (int64, error) { return free, nil } })
+	busy := "/jobs/" + s.addJob(job.ChunkingComplete, nil).ID
+	done := "/jobs/" + s.addJob(job.Completed, nil).ID
+	for path, want := range map[string]bool{"/": true, busy: true, busy + "/progress": true, done: false} {
+		if said := strings.Contains(s.get(path, false, http.StatusOK), "The disk is nearly full"); said != want {
+			t.Errorf("%s says so: %v", path, said)
+		}
+	}
+	free = 1 << 30
+	if strings.Contains(s.get(busy, false, http.StatusOK), "The disk is nearly full") {
+		t.Error("a disk with room is called full")
 	}
 }

@@ -143,3 +143,35 @@ func TestOtherUsersCannotReadTheKeysInTheDatabase(t *testing.T) {
 		}
 	}
 }
+
+func TestSweepRemovesTheDirectoriesOfRemovedJobs(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now()
+	s := open(t, dir, func() time.Time { return now })
+	put(t, s.Output(), "jobs/gone/segments/00000.mp4", "x", platform.PutOptions{})
+	put(t, s.Output(), "jobs/kept/final.mp4", "x", platform.PutOptions{})
+	if err := s.Output().Delete(t.Context(), "jobs/gone/segments/00000.mp4"); err != nil {
+		t.Fatal(err)
+	}
+	gone := filepath.Join(dir, outputBucket, "jobs", "gone")
+	if _, err := s.Sweep(t.Context(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(gone); err != nil {
+		t.Errorf("a young directory is gone: %v", err)
+	}
+	now = now.Add(2 * time.Hour)
+	if _, err := s.Sweep(t.Context(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(gone); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory of a removed job stays: %v", err)
+	}
+	if got := read(t, s.Output(), "jobs/kept/final.mp4", 0, -1); got != "x" {
+		t.Errorf("the kept film is %q", got)
+	}
+	put(t, s.Output(), "jobs/gone/segments/00000.mp4", "again", platform.PutOptions{})
+	if got := read(t, s.Output(), "jobs/gone/segments/00000.mp4", 0, -1); got != "again" {
+		t.Errorf("written again it is %q", got)
+	}
+}

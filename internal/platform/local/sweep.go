@@ -6,12 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/stereospot/stereospot/internal/platform"
 )
 
-// Sweep removes files that no object and no upload names: what a crash left between writing a file and its row.
+// Sweep removes files that no object and no upload names: what a crash left between writing a file and its row. It
+// removes empty directories too.
 // Younger files than minAge stay, for they may belong to a write under way. It returns how many it removed. It also
 // drops uploads that nobody has continued for platform.UploadIdle.
 func (s *Store) Sweep(ctx context.Context, minAge time.Duration) (int, error) {
@@ -37,8 +39,35 @@ func (s *Store) Sweep(ctx context.Context, minAge time.Duration) (int, error) {
 			}
 			removed++
 		}
+		if err := b.dropEmpty(minAge); err != nil {
+			return removed, err
+		}
 	}
 	return removed, nil
+}
+
+// dropEmpty removes the directories in which nothing was made or removed for minAge, where they are empty.
+func (b *Bucket) dropEmpty(minAge time.Duration) error {
+	var old []string
+	err := filepath.WalkDir(b.root(), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() || path == b.root() {
+			return ignoreAbsent(err)
+		}
+		info, err := d.Info()
+		if err == nil && b.s.now().Sub(info.ModTime()) >= minAge {
+			old = append(old, path)
+		}
+		return ignoreAbsent(err)
+	})
+	if err != nil {
+		return err
+	}
+	for _, path := range slices.Backward(old) { // what lies in a directory goes before it
+		if err := ignoreAbsent(os.Remove(path)); err != nil && !errors.Is(err, fs.ErrExist) { // ENOTEMPTY
+			return err
+		}
+	}
+	return nil
 }
 
 // oldFiles returns the bucket's files that nobody has written to for minAge. Writers make new files, and PutFile
