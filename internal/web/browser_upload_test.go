@@ -131,6 +131,31 @@ func TestAnUploadGoesOnAfterItsTabWasClosed(t *testing.T) {
 	}
 }
 
+func TestATabLearnsThatAnotherSentTheRest(t *testing.T) {
+	s, _ := uploads(t)
+	film, content := randomFile(t, "Shared film.mkv", 100<<20)
+	slow := browsertest.Open(t)
+	for _, noise := range []string{"422", "40", "Non 2xx"} { // no picture to preview in these bytes; what comes after the whole is refused
+		slow.Expect(noise)
+	}
+	slow.Go(s.URL + "/jobs/new")
+	slow.Throttle(4 << 20)
+	slow.Choose("#file", film)
+	slow.Wait("document.querySelector('[data-film]')?.dataset.film && document.querySelector('[data-state]').textContent.includes('%')", browsertest.Patience)
+	id := slow.Text("document.querySelector('[data-film]').dataset.film")
+	quick := slow.Beside()
+	quick.Expect("422")
+	quick.Go(s.URL + "/jobs/" + id)
+	quick.Choose("#file", film)
+	if got := s.source(id); !bytes.Equal(got, content) {
+		t.Errorf("%d bytes arrived that aren't the film's %d", len(got), len(content))
+	}
+	slow.Throttle(0)
+	for _, tab := range []*browsertest.Page{quick, slow} {
+		tab.Wait("document.querySelector('[data-state]').textContent.startsWith('Uploaded')", time.Minute)
+	}
+}
+
 // dropFiles is a script that drops two small files on the page.
 const dropFiles = `{ const data = new DataTransfer();
 	for (const [name, size] of [["One.mkv", 3000], ["Two.mkv", 5000]]) data.items.add(new File([new Uint8Array(size).fill(size)], name));

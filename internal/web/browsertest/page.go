@@ -88,6 +88,12 @@ func (p *Page) Reopen() *Page {
 	return newTab(p.t, p.browser)
 }
 
+// Beside opens another tab in the same browser.
+func (p *Page) Beside() *Page {
+	p.t.Helper()
+	return newTab(p.t, p.browser)
+}
+
 // Before runs a script in every page that the tab opens from now on, before the page's own.
 func (p *Page) Before(script string) {
 	p.t.Helper()

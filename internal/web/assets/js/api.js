@@ -2,13 +2,19 @@
 
 export class ApiError extends Error {
   constructor(status, detail) {
-    super(detail);
+    super(sentence(detail));
     this.status = status; // 0: no answer
   }
   // Whether the same request may succeed later: no answer, a server in trouble, or too many requests.
   get passing() {
     return this.status === 0 || this.status >= 500 || this.status === 429 || this.status === 408;
   }
+}
+
+// sentence makes a problem's detail one: the API's begin small, as parts of a longer line.
+function sentence(detail) {
+  const text = String(detail);
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 }
 
 // call sends one request and returns its JSON, or undefined when there is none.

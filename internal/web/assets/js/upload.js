@@ -27,7 +27,7 @@ export class Uploads {
     });
     this.#uppy.on("upload-progress", (file, { bytesUploaded, bytesTotal }) => this.#tell(file, "progress", bytesUploaded, bytesTotal));
     this.#uppy.on("upload-success", (file) => this.#tell(file, "done"));
-    this.#uppy.on("upload-error", (file, error) => this.#tell(file, "failed", error));
+    this.#uppy.on("upload-error", (file, error) => this.#broke(file, error));
     addEventListener("beforeunload", (event) => this.busy && event.preventDefault());
   }
 
@@ -86,6 +86,18 @@ export class Uploads {
 
   #patient(file, signal, work) {
     return patiently(work, signal, this.#watchers.get(file.meta.job).trouble);
+  }
+
+  // broke tells why a film's upload ended early, unless it is whole all the same: another tab, or `stereospot submit`,
+  // may have sent the rest, and what this one sends after that is refused.
+  async #broke(file, error) {
+    const job = await call("GET", `/jobs/${file.meta.job}`).catch(() => null);
+    if (job?.uploaded) {
+      this.#uppy.removeFile(file.id);
+      return this.#tell(file, "done");
+    }
+    const said = error instanceof ApiError ? error : new ApiError(0, "the upload broke off: try again, what has arrived isn't sent again");
+    this.#tell(file, "failed", said);
   }
 
   #tell(file, what, ...about) {
