@@ -156,3 +156,27 @@ func TestAThumbnailThatComesLateIsShown(t *testing.T) {
 	giveThumbnail(s, id)
 	tab.Wait("document.querySelector('.thumb img')?.naturalWidth === 320", browsertest.Patience)
 }
+
+func TestFilmsThatHaveEndedAreNotFetchedAgain(t *testing.T) {
+	s := newSite(t)
+	for range 5 {
+		s.addJob(job.Failed, nil)
+	}
+	live := s.addJob(job.ChunkingComplete, nil)
+	tab := browsertest.Open(t)
+	tab.Go(s.URL + "/")
+	fetched := "performance.getEntriesByType('resource').map((e) => e.name).filter((n) => n.endsWith('/card'))"
+	tab.Wait(fetched+".some((n) => n.includes('"+live.ID+"'))", browsertest.Patience)
+	if n := tab.Text("new Set(" + fetched + ").size"); n != "1" {
+		t.Errorf("%s films were fetched again, want the one under way", n)
+	}
+	ended := s.addJob(job.ChunkingComplete, func(j *job.Job) { j.Title = "Ends now.mkv" })
+	tab.Wait("document.querySelector('#film-"+ended.ID+"')", browsertest.Patience)
+	if _, err := s.platform.Jobs.Update(t.Context(), ended.ID, func(j *job.Job) error {
+		j.Status, j.Reason, j.UpdatedAt = job.Failed, "it ended", time.Now()
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	tab.Wait("document.querySelector('#film-"+ended.ID+"').textContent.includes('It ended')", browsertest.Patience)
+}

@@ -18,7 +18,7 @@ export function live(page) {
   listen(page.dataset.live, {
     job: (job) => {
       const element = document.querySelector(`[data-job="${CSS.escape(job.id)}"]`) ?? listFor(job);
-      if (element) refresh(element);
+      if (element && !shown(element, job)) refresh(element);
     },
     removed: ({ id }) => {
       if (page.dataset.only === id) location.assign("/");
@@ -30,6 +30,11 @@ export function live(page) {
       (list ? [list] : document.querySelectorAll("[data-job]")).forEach(refresh);
     },
   });
+}
+
+// shown reports whether element shows a job that has ended as it is: the stream begins with every job there is.
+function shown(element, job) {
+  return ["completed", "failed", "cancelled"].includes(job.status) && element.dataset.updated === job.updated_at;
 }
 
 // listFor returns the list if job is newer than all it shows. Ids sort by age.
