@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"pipeline":              {"job", "platform", "inference", "clip", "media"},
 	"worker":                {"platform", "pipeline"},
 	"preview":               {"job", "media", "clip", "stereo", "stereo/yuv", "stereo/depth"},
-	"client":                {"job"},
+	"client":                {"job", "platform"},
 	"doctor":                {"media", "platform/local"},
 	"cli": {"job", "client", "doctor", "config", "media", "clip", "inference", "pipeline", "platform", "platform/local", "preview", "worker",
 		"web", "web/auth", "telemetry",

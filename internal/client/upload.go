@@ -3,11 +3,9 @@ package client
 import (
 	"context"
 	"crypto/md5"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"net/http"
 	"slices"
@@ -20,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/platform"
 )
 
 // parallelParts is how many parts are sent at a time. Their bytes are read from the file as they are sent.
@@ -136,20 +135,27 @@ func (u *upload) section(number int) *io.SectionReader {
 // program knows, it can't say, and the part is sent again.
 func (u *upload) same(ctx context.Context, p part) bool {
 	body := u.section(p.Number)
-	var h hash.Hash
-	switch name := strings.Trim(p.ETag, `"`); len(name) {
-	case hex.EncodedLen(sha256.Size):
-		h = sha256.New()
-	case hex.EncodedLen(md5.Size):
-		h = md5.New()
-	default:
-		return false
-	}
 	if p.Size != body.Size() {
 		return false
 	}
-	_, err := io.Copy(h, contextReader{ctx, body})
-	return err == nil && strings.EqualFold(hex.EncodeToString(h.Sum(nil)), strings.Trim(p.ETag, `"`))
+	there := strings.ToLower(strings.Trim(p.ETag, `"`))
+	here, err := contentName(len(there), contextReader{ctx, body})
+	return err == nil && here == there
+}
+
+// contentName names what r holds by the hash whose names have that length; "" when there is none.
+func contentName(length int, r io.Reader) (string, error) {
+	switch length {
+	case platform.PartHashLen:
+		var h platform.PartHash
+		_, err := io.Copy(&h, r)
+		return h.Name(), err
+	case hex.EncodedLen(md5.Size): // S3's
+		h := md5.New()
+		_, err := io.Copy(h, r)
+		return hex.EncodeToString(h.Sum(nil)), err
+	}
+	return "", nil
 }
 
 func (u *upload) keep(p part) {

@@ -65,8 +65,8 @@ type Objects interface {
 type Part struct {
 	Number int   `json:"number"` // from 1
 	Size   int64 `json:"size"`   // bytes
-	// ETag names the part's content: the hexadecimal hash of its bytes, SHA-256 or (S3's) MD5, so that whoever continues
-	// an upload can tell whether the part is still what the file holds. A store that can't say gives any other name.
+	// ETag names the part's content: its PartHash or (S3's) MD5, in hexadecimal, so that whoever continues an upload
+	// can tell whether the part is still what the file holds. A store that can't say gives any other name.
 	ETag string `json:"etag"`
 }
 

@@ -2,9 +2,7 @@ package local
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -128,7 +126,7 @@ func (s *slot) receive(ctx context.Context, size int64, r io.Reader) (etag strin
 	if err := s.allocate(size); err != nil {
 		return "", err
 	}
-	h := sha256.New()
+	var hash platform.PartHash
 	chunk := make([]byte, min(size, 1<<20))
 	for at := int64(0); at < size; at += int64(len(chunk)) {
 		chunk = chunk[:min(int64(len(chunk)), size-at)]
@@ -137,12 +135,12 @@ func (s *slot) receive(ctx context.Context, size int64, r io.Reader) (etag strin
 		} else if err != nil {
 			return "", err
 		}
-		_, _ = h.Write(chunk) // never fails (hash.Hash)
+		_, _ = hash.Write(chunk) // never fails
 		if err := s.write(chunk, s.offset+at); err != nil {
 			return "", err
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil)), unix.Fdatasync(int(s.Fd()))
+	return hash.Name(), unix.Fdatasync(int(s.Fd()))
 }
 
 // write writes the bytes at offset and has the disk begin with them.
