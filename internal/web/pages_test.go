@@ -403,3 +403,11 @@ func TestAFullDiskIsSaidWhereWorkWaitsForIt(t *testing.T) {
 		t.Error("a disk with room is called full")
 	}
 }
+
+func TestTheQuestionBeforeACancelHasNoAnswerThatReadsBothWays(t *testing.T) {
+	s := newSite(t)
+	page := s.get("/jobs/"+s.addJob(job.ChunkingComplete, nil).ID, false, http.StatusOK)
+	if !strings.Contains(page, `data-confirm-button="Stop"`) || strings.Contains(page, `data-confirm-button="Cancel"`) {
+		t.Error("the question whether to stop is answered by “Cancel”")
+	}
+}
