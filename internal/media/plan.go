@@ -103,7 +103,7 @@ func NewPlan(src *Source, tl *Timeline, o PlanOptions) (*Plan, error) {
 		p.Shift = leadingRoom - earliest
 	}
 	if p.Lossless != "" {
-		p.Warnings = append(p.Warnings, "segments are written by a lossless re-encode: "+p.Lossless)
+		p.Warnings = append(p.Warnings, "the film is split by a lossless re-encode, which takes longer and changes no picture: "+p.Lossless)
 	}
 	return p, nil
 }

@@ -262,7 +262,7 @@ var copyable = []string{
 func unfit(src *Source, video []packet) string {
 	v := src.Video
 	if !slices.Contains(copyable, v.Codec) {
-		return fmt.Sprintf("copies of %s aren't known to be exact", v.Codec)
+		return fmt.Sprintf("copies of %s can't be shown to decode to the same frames", v.Codec)
 	}
 	if (v.Codec == "h264" || v.Codec == "hevc") && v.FieldOrder != "" && v.FieldOrder != "progressive" {
 		return "the video is interlaced, so a packet may hold a single field"

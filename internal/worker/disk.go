@@ -9,16 +9,47 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Disk is a gate that closes while a directory's file system has less than MinFree bytes left, and opens again by
-// itself. Safe for concurrent use.
+// Disk is a gate that closes while a directory's file system has less than MinFree bytes left, or while it has no more
+// left than when work last found it full. It opens again by itself. Safe for concurrent use.
 type Disk struct {
 	dir     string
 	minFree int64
 	every   time.Duration
 	log     *slog.Logger
 
-	mu   sync.Mutex
-	full bool
+	mu      sync.Mutex
+	full    bool
+	refused refusal
+}
+
+// refusal is a moment at which the room that there was didn't do.
+type refusal struct {
+	free int64 // bytes
+	at   time.Time
+}
+
+// What ends a refusal: more room than there was, or time, for what is full may be a quota, which a file system's free
+// bytes don't show.
+const (
+	moreRoom      = 1 << 20 // bytes
+	longestRefuse = 5 * time.Minute
+)
+
+// holds reports whether the refusal still stands with so many bytes free.
+func (r refusal) holds(free int64) bool {
+	return !r.at.IsZero() && free < r.free+moreRoom && time.Since(r.at) < longestRefuse
+}
+
+// Refused implements Gate.
+func (d *Disk) Refused() {
+	s, err := d.Status()
+	if err != nil {
+		return // what can't be asked holds nobody back
+	}
+	d.mu.Lock()
+	d.refused = refusal{free: s.Free, at: time.Now()}
+	d.mu.Unlock()
+	_, _ = d.Status() // which says that it is full now
 }
 
 var _ Gate = (*Disk)(nil)
@@ -41,15 +72,15 @@ func (d *Disk) Status() (DiskStatus, error) {
 		return DiskStatus{}, err
 	}
 	status := DiskStatus{Free: int64(s.Bavail) * s.Bsize, Total: int64(s.Blocks) * s.Bsize, MinFree: d.minFree}
-	status.Full = status.Free < d.minFree
-	d.note(status)
+	d.judge(&status)
 	return status, nil
 }
 
-// note logs when the disk becomes full and when it is no longer.
-func (d *Disk) note(s DiskStatus) {
+// judge decides whether the disk is full, and logs when it becomes so and when it is no longer.
+func (d *Disk) judge(s *DiskStatus) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	s.Full = s.Free < d.minFree || d.refused.holds(s.Free)
 	if s.Full == d.full {
 		return
 	}

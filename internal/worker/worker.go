@@ -47,6 +47,8 @@ func (e *Permanent) Unwrap() error { return e.Err }
 type Gate interface {
 	// Wait returns nil when work may begin, and the context's error when that ends first.
 	Wait(ctx context.Context) error
+	// Refused says that work found the disk full although it might begin, and has cleared away what it had made.
+	Refused()
 }
 
 // Outcome is what became of one delivery.
@@ -219,15 +221,18 @@ func (w *Worker) hold(ctx context.Context, m platform.Message, log *slog.Logger)
 		if !errors.Is(err, platform.ErrFull) {
 			return err
 		}
-		log.WarnContext(ctx, "the disk is full; the message is held until there is room", "error", err)
+		log.WarnContext(ctx, "the message is held until there is room on the disk", "error", err)
 		if err := w.awaitRoom(ctx); err != nil {
 			return context.Cause(ctx)
 		}
 	}
 }
 
-// awaitRoom waits for the gate, and in any case a moment: the handler may know better than the gate.
+// awaitRoom tells the gate, which the handler knows better than, and waits for it, in any case a moment.
 func (w *Worker) awaitRoom(ctx context.Context) error {
+	if w.Gate != nil {
+		w.Gate.Refused()
+	}
 	if err := pause(ctx, w.Backoff.First); err != nil || w.Gate == nil {
 		return err
 	}

@@ -338,6 +338,8 @@ func (b barrier) Wait(ctx context.Context) error {
 	}
 }
 
+func (b barrier) Refused() {}
+
 func TestNothingIsReceivedWhileTheGateIsClosed(t *testing.T) {
 	gate := make(barrier)
 	r := newRig(t, func(context.Context, platform.Message) error { return nil }, func(c *Config) { c.Gate = gate })
@@ -455,5 +457,25 @@ func TestDiskHoldsWorkBackUntilThereIsRoom(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "there is room") {
 		t.Errorf("nobody was told that there is room: %s", log.String())
+	}
+}
+
+func TestDiskThatRefusedWorkIsFullUntilItHasMoreRoom(t *testing.T) {
+	d := NewDisk(t.TempDir(), 0, time.Millisecond, slog.New(slog.DiscardHandler))
+	if s, err := d.Status(); err != nil || s.Full {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	d.Refused()
+	d.refused.free += 1 << 40 // as if it had had more room then: other programs' files come and go meanwhile
+	if s, err := d.Status(); err != nil || !s.Full {
+		t.Errorf("after a refusal: %+v, %v", s, err)
+	}
+	d.refused.free = 0 // as if it had more room now
+	if err := d.Wait(t.Context()); err != nil {
+		t.Errorf("with more room: %v", err)
+	}
+	d.refused = refusal{free: 1 << 60, at: time.Now().Add(-longestRefuse)}
+	if err := d.Wait(t.Context()); err != nil {
+		t.Errorf("long after: %v", err)
 	}
 }
