@@ -2,7 +2,6 @@ package local
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"mime"
@@ -86,7 +85,7 @@ func (h handler) get(w http.ResponseWriter, r *http.Request, b *Bucket, key stri
 	header := w.Header()
 	header.Set("ETag", strconv.Quote(found.ETag))
 	header.Set("Content-Type", contentType(found))
-	header.Set("Content-Disposition", disposition(query.Get("name"), query.Get("inline") != ""))
+	header.Set("Content-Disposition", platform.Disposition(query.Get("name"), query.Get("inline") != ""))
 	header.Set("Cache-Control", "private")
 	http.ServeContent(w, r, "", found.Modified, io.NewSectionReader(f, 0, found.Size))
 }
@@ -105,39 +104,6 @@ func contentType(r record) string {
 		return kind
 	}
 	return "application/octet-stream"
-}
-
-// disposition writes the Content-Disposition header (RFC 6266): the name in plain ASCII for old readers, and
-// exactly (RFC 8187) for all others.
-func disposition(name string, inline bool) string {
-	kind := "attachment"
-	if inline {
-		kind = "inline"
-	}
-	if name == "" {
-		return kind
-	}
-	plain := strings.Map(func(c rune) rune {
-		if c < ' ' || c > '~' || strings.ContainsRune(`"\/%`, c) {
-			return '_'
-		}
-		return c
-	}, name)
-	return fmt.Sprintf("%s; filename=\"%s\"; filename*=UTF-8''%s", kind, plain, escapeName(name))
-}
-
-// escapeName percent-encodes all but RFC 8187's attr-char.
-func escapeName(name string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$&+-.^_`|~"
-	var out strings.Builder
-	for _, b := range []byte(strings.ToValidUTF8(name, "_")) {
-		if strings.IndexByte(plain, b) >= 0 {
-			out.WriteByte(b)
-		} else {
-			fmt.Fprintf(&out, "%%%02X", b)
-		}
-	}
-	return out.String()
 }
 
 func (h handler) put(w http.ResponseWriter, r *http.Request, b *Bucket, key string, query url.Values) {

@@ -23,7 +23,7 @@ var _ platform.Links = links{}
 
 // SignGet implements platform.Links.
 func (l links) SignGet(ctx context.Context, key string, opts platform.LinkOptions) (string, error) {
-	if err := checkKey(key); err != nil {
+	if err := platform.CheckKey(key); err != nil {
 		return "", err
 	}
 	query := url.Values{}

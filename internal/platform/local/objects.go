@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/stereospot/stereospot/internal/platform"
 )
@@ -38,22 +37,6 @@ var (
 	_ platform.Objects = (*Bucket)(nil)
 	_ platform.Files   = (*Bucket)(nil)
 )
-
-// maxKey is S3's limit for keys, in bytes.
-const maxKey = 1024
-
-// checkKey admits the keys that both platforms can hold: relative paths of plain names.
-func checkKey(key string) error {
-	if key == "" || len(key) > maxKey || !utf8.ValidString(key) || strings.ContainsAny(key, "\x00\\\n\r") {
-		return fmt.Errorf("%w: %.80q", platform.ErrBadKey, key)
-	}
-	for part := range strings.SplitSeq(key, "/") {
-		if part == "" || part == "." || part == ".." || len(part) > 200 {
-			return fmt.Errorf("%w: %.80q", platform.ErrBadKey, key)
-		}
-	}
-	return nil
-}
 
 func (b *Bucket) root() string { return filepath.Join(b.s.dir, b.name) }
 
@@ -95,7 +78,7 @@ func etagOf(file string) string {
 }
 
 func (b *Bucket) find(ctx context.Context, from rowReader, key string) (record, error) {
-	if err := checkKey(key); err != nil {
+	if err := platform.CheckKey(key); err != nil {
 		return record{}, err
 	}
 	r, err := scanRecord(from.QueryRowContext(ctx, "SELECT "+recordColumns+" FROM objects WHERE bucket = ? AND key = ?", b.name, key).Scan)
@@ -172,7 +155,7 @@ func section(f *os.File, size, offset, length int64) (io.ReadCloser, error) {
 
 // Put implements platform.Objects.
 func (b *Bucket) Put(ctx context.Context, key string, r io.Reader, opts platform.PutOptions) (platform.Object, error) {
-	if err := checkKey(key); err != nil {
+	if err := platform.CheckKey(key); err != nil {
 		return platform.Object{}, err
 	}
 	file, err := b.newFile(key)
@@ -225,7 +208,7 @@ func syncDirectory(path string) error {
 
 // PutFile implements platform.Files.
 func (b *Bucket) PutFile(ctx context.Context, key, path string, opts platform.PutOptions) (platform.Object, error) {
-	if err := checkKey(key); err != nil {
+	if err := platform.CheckKey(key); err != nil {
 		return platform.Object{}, err
 	}
 	file, err := b.newFile(key)
@@ -265,7 +248,7 @@ func moveFile(ctx context.Context, path, target string) (size int64, err error) 
 
 // Link makes a person's own file the object, in place: it is read, never written, moved or removed.
 func (b *Bucket) Link(ctx context.Context, key, path string) error {
-	if err := checkKey(key); err != nil {
+	if err := platform.CheckKey(key); err != nil {
 		return err
 	}
 	info, err := os.Stat(path)
@@ -394,7 +377,7 @@ func (b *Bucket) List(ctx context.Context, prefix, token string, limit int) ([]p
 	after := ""
 	if token != "" {
 		raw, err := hex.DecodeString(token)
-		if err != nil || checkKey(string(raw)) != nil {
+		if err != nil || platform.CheckKey(string(raw)) != nil {
 			return nil, "", platform.ErrBadToken
 		}
 		after = string(raw)

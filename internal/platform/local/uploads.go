@@ -44,7 +44,7 @@ type part struct {
 
 // Begin implements platform.Uploads.
 func (u uploads) Begin(ctx context.Context, key string, opts platform.PutOptions) (string, error) {
-	if err := checkKey(key); err != nil {
+	if err := platform.CheckKey(key); err != nil {
 		return "", err
 	}
 	if opts.PartSize < 0 || opts.PartSize > platform.MaxPartSize {
