@@ -87,7 +87,8 @@ type Uploads interface {
 	// Begin opens an upload for key and returns its id.
 	Begin(ctx context.Context, key string, opts PutOptions) (id string, err error)
 	// SignPart returns a URL to which part number may be PUT until expires has passed. It may be a path below
-	// the web server's own root. ErrNotFound when there is no such upload.
+	// the web server's own root. ErrCondition for a number outside of 1 to MaxParts. ErrNotFound when there is no such
+	// upload, unless finding that out costs a request: then whoever PUTs the part is answered 404.
 	SignPart(ctx context.Context, key, id string, number int, expires time.Duration) (string, error)
 	// Parts returns the parts that have arrived whole, by number. ErrNotFound.
 	Parts(ctx context.Context, key, id string) ([]Part, error)
@@ -216,9 +217,11 @@ type Queue interface {
 	// A message that was received MaxReceives times becomes a dead letter here instead of being returned.
 	Receive(ctx context.Context, limit int, wait time.Duration) ([]Message, error)
 	// Extend makes the delivery invisible for d from now, 12 hours at most (0 hands it back at once). ErrNoMessage
-	// when its visibility has ended.
+	// when the message is gone. When the delivery's visibility has ended or the message has been delivered again since,
+	// ErrNoMessage where the platform tells (SQS may obey instead, which at worst costs one more delivery).
 	Extend(ctx context.Context, handle string, d time.Duration) error
-	// Delete acknowledges the delivery. ErrNoMessage when it has been delivered again since, and the message stays.
+	// Delete acknowledges the delivery. When the message has been delivered again since, it may stay or go, with
+	// ErrNoMessage or without (SQS promises neither): so delete only what is done or has a successor.
 	Delete(ctx context.Context, handle string) error
 	// Depth returns how many messages are visible, in flight, and delayed, and the age of the oldest.
 	Depth(ctx context.Context) (Depth, error)

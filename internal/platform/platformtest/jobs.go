@@ -199,7 +199,7 @@ func checkCompletions(t *testing.T, f Fixture, id string, want int) {
 func testManyCompletions(t *testing.T, f Fixture) {
 	total := 10_000
 	if f.Slow {
-		total = 1_000
+		total = 200
 	}
 	j := newJob(t, f.Platform)
 	order := rand.New(rand.NewPCG(1, 2)).Perm(total)
@@ -266,6 +266,8 @@ func testRacingLeases(t *testing.T, f Fixture) {
 		if won.Load() != 1 {
 			t.Errorf("round %d: %d holders", round, won.Load())
 		}
-		f.Advance(3 * time.Second)
+		if round == 0 {
+			f.Advance(3 * time.Second)
+		}
 	}
 }

@@ -89,6 +89,9 @@ func testRefusedLinks(t *testing.T, f Fixture) {
 	if answer, body := request(t, "GET", signed, nil, 0, nil); answer.StatusCode != 200 || body != "film" {
 		t.Fatalf("%s %q", answer.Status, body)
 	}
+	if f.Lenient {
+		return
+	}
 	for what, url := range tampered(t, signed) {
 		if answer, body := request(t, "GET", url, nil, 0, nil); answer.StatusCode < 400 || strings.Contains(body, "film") && len(body) == 4 {
 			t.Errorf("%s: %s %.20q", what, answer.Status, body)
@@ -131,7 +134,8 @@ func testOddLinks(t *testing.T, f Fixture) {
 			t.Errorf("%q: %s %q", key, answer.Status, body)
 		}
 	}
-	if answer, _ := request(t, "GET", link(t, f, "none.mp4", platform.LinkOptions{}), nil, 0, nil); answer.StatusCode != http.StatusNotFound {
+	answer, _ := request(t, "GET", link(t, f, "none.mp4", platform.LinkOptions{}), nil, 0, nil)
+	if answer.StatusCode != http.StatusNotFound && !(f.Lenient && answer.StatusCode == http.StatusForbidden) {
 		t.Errorf("nothing: %s", answer.Status)
 	}
 }
@@ -148,6 +152,12 @@ func testChangedObject(t *testing.T, f Fixture) {
 		t.Errorf("unchanged: %s", answer.Status)
 	}
 	put(t, f.Output, "k.mp4", "new content")
+	if second, body := request(t, "GET", url, nil, 0, nil); body != "new content" || second.Header.Get("ETag") == first.Header.Get("ETag") {
+		t.Errorf("after a change: %s %q, ETag %s", second.Status, body, second.Header.Get("ETag"))
+	}
+	if f.Lenient {
+		return
+	}
 	if answer, body := request(t, "GET", url, nil, 0, resume); answer.StatusCode != 200 || body != "new content" {
 		t.Errorf("resumed after a change: %s %q", answer.Status, body)
 	}

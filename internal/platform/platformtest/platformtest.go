@@ -32,6 +32,10 @@ type Fixture struct {
 	Settle time.Duration
 	// Slow platforms get smaller amounts.
 	Slow bool
+	// Lenient is an emulator that takes whatever it is sent: it checks no signature, expiry or method of a link, doesn't
+	// compare an upload's key, ignores If-Range, and may call a link to nothing forbidden. What the real platform refuses
+	// by these isn't tested then.
+	Lenient bool
 }
 
 // Harness opens a fixture that lives as long as the test.
