@@ -24,6 +24,8 @@ var mayImport = map[string][]string{
 	"platform":              {"job"},
 	"platform/platformtest": {"job", "platform"},
 	"platform/local":        {"job", "platform"},
+	"platform/aws":          {"job", "platform"},
+	"platform/aws/awstest":  {"platform", "platform/aws"},
 	"inference":             {"job", "platform", "clip", "media"},
 	"pipeline":              {"job", "platform", "inference", "clip", "media"},
 	"worker":                {"platform", "pipeline"},
@@ -79,7 +81,8 @@ func TestPackagesImportOnlyWhatTheArchitectureAllows(t *testing.T) {
 func TestOnlyMediaStartsProcesses(t *testing.T) {
 	for _, p := range listPackages(t) {
 		allowed := p.ImportPath == module+"media" || p.ImportPath == module+"tools/bench" || // which runs the references
-			p.ImportPath == module+"web/browsertest" // which finds a browser
+			p.ImportPath == module+"web/browsertest" || // which finds a browser
+			p.ImportPath == module+"platform/aws/awstest" // which starts an emulator
 		if slices.Contains(p.Imports, "os/exec") && !allowed {
 			t.Errorf("%s imports os/exec: FFmpeg runs through package media only", p.ImportPath)
 		}

@@ -1,0 +1,108 @@
+// Package aws is the managed platform: objects in S3, messages in SQS, rows in DynamoDB. Any number of processes on any
+// number of machines share it.
+//
+// Requests are tried up to maxAttempts times with a growing, random pause (the SDK's standard retryer); the SDK's clock
+// skew correction and checksums are left on. A connection must be made within dialTimeout and a request answered
+// within answerTimeout, except that bodies may take as long as they flow.
+package aws
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go/logging"
+
+	"github.com/stereospot/stereospot/internal/platform"
+)
+
+const (
+	maxAttempts   = 8
+	maxBackoff    = 10 * time.Second
+	dialTimeout   = 5 * time.Second
+	answerTimeout = 45 * time.Second // longer than the longest poll of SQS
+)
+
+// Resources names what a deployment consists of.
+type Resources struct {
+	InputBucket, OutputBucket                   string
+	JobsTable, CompletionsTable, TriggeredTable string
+	QueueURLs                                   map[platform.QueueName]string
+	// PathStyle addresses buckets in the path instead of the host name, as emulators want it.
+	PathStyle bool
+	Now       func() time.Time // the clock; nil is time.Now
+}
+
+// Open connects to a deployment. Credentials, region and endpoints come from the SDK's own chain of environment
+// variables, files and roles. It sends nothing yet.
+func Open(ctx context.Context, log *slog.Logger, r Resources) (platform.Platform, error) {
+	cfg, err := Load(ctx, log)
+	if err != nil {
+		return platform.Platform{}, err
+	}
+	return Connect(cfg, r), nil
+}
+
+// Load returns the SDK's configuration with this package's retries and timeouts, unless more says otherwise.
+func Load(ctx context.Context, log *slog.Logger, more ...func(*config.LoadOptions) error) (aws.Config, error) {
+	return config.LoadDefaultConfig(ctx, append([]func(*config.LoadOptions) error{
+		config.WithHTTPClient(httpClient()), config.WithRetryer(retryer), config.WithLogger(sdkLog(log)),
+	}, more...)...)
+}
+
+// retryer also tries again what S3 refuses while another conditional write of the same key is under way.
+func retryer() aws.Retryer {
+	return retry.AddWithErrorCodes(retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts, o.MaxBackoff = maxAttempts, maxBackoff
+	}), "ConditionalRequestConflict")
+}
+
+// sdkLog writes what the SDK has to say into log, its warnings (about checksums it couldn't check, for one) as debugging
+// too: what goes wrong is an error of the call.
+func sdkLog(log *slog.Logger) logging.LoggerFunc {
+	return func(kind logging.Classification, format string, values ...any) {
+		log.Debug("AWS SDK", "kind", string(kind), "message", fmt.Sprintf(format, values...))
+	}
+}
+
+func httpClient() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
+		WithTransportOptions(func(t *http.Transport) {
+			t.ResponseHeaderTimeout, t.MaxIdleConnsPerHost = answerTimeout, 64
+		})
+}
+
+// Connect is Open with a configuration that Load returned.
+func Connect(cfg aws.Config, r Resources) platform.Platform {
+	if r.Now == nil {
+		r.Now = time.Now
+	}
+	s3c := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = r.PathStyle })
+	input, output := newBucket(s3c, r.InputBucket), newBucket(s3c, r.OutputBucket)
+	t := &tables{
+		client: dynamodb.NewFromConfig(cfg), jobs: r.JobsTable, completions: r.CompletionsTable, triggered: r.TriggeredTable, now: r.Now,
+	}
+	p := platform.Platform{
+		Jobs: jobs{t}, Completions: completions{t}, Leases: leases{t}, Progress: progress{t},
+		Input: input, Output: output, Uploads: input, Links: output,
+		Tokens: tokens{t}, Secrets: secrets{t}, Outbox: outbox{t},
+		Queues: map[platform.QueueName]platform.Queue{}, DeadLetters: map[platform.QueueName]platform.DeadLetters{},
+	}
+	sqsc := sqs.NewFromConfig(cfg)
+	for name, url := range r.QueueURLs {
+		q := &Queue{client: sqsc, url: url}
+		p.Queues[name], p.DeadLetters[name] = q, deadLetters{q}
+	}
+	return p
+}

@@ -1,0 +1,176 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/stereospot/stereospot/internal/platform"
+)
+
+// Limits of SQS.
+const (
+	queueBatch  = 10
+	longestWait = 20 * time.Second
+	longestHide = 12 * time.Hour
+	batchTries  = 4 // of entries that SQS refused for reasons of its own
+)
+
+// Queue is one SQS queue.
+//
+// Actions it uses: sqs:SendMessage, sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility,
+// sqs:GetQueueAttributes.
+type Queue struct {
+	client *sqs.Client
+	url    string
+}
+
+var _ platform.Queue = (*Queue)(nil)
+
+// Send implements platform.Queue, ten messages a request; entries that SQS refuses for its own reasons are sent again.
+func (q *Queue) Send(ctx context.Context, delay time.Duration, bodies ...[]byte) error {
+	for batch := range slices.Chunk(bodies, queueBatch) {
+		pending := make([]types.SendMessageBatchRequestEntry, 0, len(batch))
+		for i, body := range batch {
+			pending = append(pending, types.SendMessageBatchRequestEntry{
+				Id: aws.String(strconv.Itoa(i)), MessageBody: aws.String(string(body)), DelaySeconds: seconds(delay),
+			})
+		}
+		err := retryFailed(ctx, pending, func(e types.SendMessageBatchRequestEntry) string { return *e.Id },
+			func(entries []types.SendMessageBatchRequestEntry) ([]types.BatchResultErrorEntry, error) {
+				out, err := q.client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &q.url, Entries: entries})
+				if err != nil {
+					return nil, err
+				}
+				return out.Failed, nil
+			})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seconds rounds up, so that a message is never visible before its time.
+func seconds(d time.Duration) int32 { return int32((d + time.Second - 1) / time.Second) }
+
+// retryFailed hands entries to try and those that came back failed again, with a growing pause, unless the failure is
+// the sender's.
+func retryFailed[E any](ctx context.Context, entries []E, id func(E) string, try func([]E) ([]types.BatchResultErrorEntry, error)) error {
+	for attempt := 1; ; attempt++ {
+		failed, err := try(entries)
+		if err != nil || len(failed) == 0 {
+			return err
+		}
+		again := map[string]bool{}
+		for _, f := range failed {
+			if f.SenderFault || attempt == batchTries {
+				return fmt.Errorf("%s: %s", aws.ToString(f.Code), aws.ToString(f.Message))
+			}
+			again[aws.ToString(f.Id)] = true
+		}
+		entries = slices.DeleteFunc(slices.Clone(entries), func(e E) bool { return !again[id(e)] })
+		if err := pause(ctx, time.Duration(attempt*attempt)*50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Receive implements platform.Queue by long polling.
+func (q *Queue) Receive(ctx context.Context, limit int, wait time.Duration) ([]platform.Message, error) {
+	out, err := q.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+		QueueUrl: &q.url, MaxNumberOfMessages: int32(min(max(limit, 1), queueBatch)), WaitTimeSeconds: seconds(min(wait, longestWait)),
+		MessageSystemAttributeNames: received,
+	})
+	if err != nil {
+		return nil, err
+	}
+	messages := make([]platform.Message, 0, len(out.Messages))
+	for _, m := range out.Messages {
+		messages = append(messages, message(m))
+	}
+	return messages, nil
+}
+
+// received are the attributes that message reads.
+var received = []types.MessageSystemAttributeName{
+	types.MessageSystemAttributeNameApproximateReceiveCount, types.MessageSystemAttributeNameSentTimestamp,
+}
+
+func sortBySent(list []platform.Message) {
+	slices.SortStableFunc(list, func(a, b platform.Message) int { return a.Sent.Compare(b.Sent) })
+}
+
+func message(m types.Message) platform.Message {
+	receive, _ := strconv.Atoi(m.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)])
+	sent, _ := strconv.ParseInt(m.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64)
+	return platform.Message{
+		ID: aws.ToString(m.MessageId), Body: []byte(aws.ToString(m.Body)), Handle: aws.ToString(m.ReceiptHandle),
+		Receive: receive, Sent: time.UnixMilli(sent),
+	}
+}
+
+// Extend implements platform.Queue.
+func (q *Queue) Extend(ctx context.Context, handle string, d time.Duration) error {
+	_, err := q.client.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
+		QueueUrl: &q.url, ReceiptHandle: &handle, VisibilityTimeout: seconds(min(d, longestHide)),
+	})
+	return staleHandle(err)
+}
+
+// Delete implements platform.Queue.
+func (q *Queue) Delete(ctx context.Context, handle string) error {
+	_, err := q.client.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &q.url, ReceiptHandle: &handle})
+	return staleHandle(err)
+}
+
+// staleHandle names the ways in which SQS says that a delivery is over.
+func staleHandle(err error) error {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		switch api.ErrorCode() {
+		case "ReceiptHandleIsInvalid", "AWS.SimpleQueueService.MessageNotInflight", "MessageNotInflight", "InvalidParameterValue":
+			return fmt.Errorf("%w: %s", platform.ErrNoMessage, api.ErrorMessage())
+		}
+	}
+	return err
+}
+
+// Depth implements platform.Queue. SQS counts approximately and tells the oldest message's age only to CloudWatch, so
+// OldestAge is 0.
+func (q *Queue) Depth(ctx context.Context) (platform.Depth, error) {
+	names := []types.QueueAttributeName{
+		types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
+		types.QueueAttributeNameApproximateNumberOfMessagesDelayed,
+	}
+	out, err := q.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &q.url, AttributeNames: names})
+	if err != nil {
+		return platform.Depth{}, err
+	}
+	var n [3]int
+	for i, name := range names {
+		if n[i], err = strconv.Atoi(out.Attributes[string(name)]); err != nil {
+			return platform.Depth{}, fmt.Errorf("queue attribute %s: %w", name, err)
+		}
+	}
+	return platform.Depth{Visible: n[0], InFlight: n[1], Delayed: n[2]}, nil
+}
