@@ -164,7 +164,7 @@ func TestPacketsThatAreNoFramesAreTold(t *testing.T) {
 		{"h264", "progressive", good, ""},
 		{"h264", "tt", good, "interlaced"},
 		{"mpeg2video", "tt", good, ""},
-		{"vp8", "", good, "aren't known"},
+		{"vp8", "", good, "can't be shown"},
 		{"h264", "", packet{size: 100}, "no timestamp"},
 		{"mjpeg", "", packet{timed: true}, "placeholders"},
 		{"mpeg4", "", packet{timed: true, size: 8}, "placeholders"},
