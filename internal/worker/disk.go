@@ -49,7 +49,7 @@ func (d *Disk) Refused() {
 	d.mu.Lock()
 	d.refused = refusal{free: s.Free, at: time.Now()}
 	d.mu.Unlock()
-	_, _ = d.Status() // which says that it is full now
+	d.judge(&s) // says that it is full now
 }
 
 var _ Gate = (*Disk)(nil)
