@@ -121,6 +121,7 @@ func newParser(std streams) (*kong.Kong, error) {
 		kong.Exit(func(code int) { panic(exitRequest(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.ShortUsageOnError(),
+		kong.ExplicitGroups([]kong.Group{{Key: "aws", Title: "Flags with --platform aws:"}}),
 		kong.ValueFormatter(describeFlag),
 	)
 }

@@ -22,7 +22,7 @@ func TestEveryProblemIsListedAtOnce(t *testing.T) {
 	if err := c.Check(); err != nil {
 		t.Fatal(err)
 	}
-	c.Addr, c.PublicURL, c.ConvertJobs, c.MediaJobs, c.ResendAfter, c.Pulse = "nowhere", "films", 65, 0, 0, 0
+	c.Addr, c.PublicURL, c.ConvertJobs, c.MediaJobs, c.ResendAfter, c.Pulse = "nowhere", "films", 65, 0, -1, -1
 	err := c.Check()
 	if err == nil {
 		t.Fatal("accepted")

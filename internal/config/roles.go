@@ -14,7 +14,7 @@ type Serve struct {
 
 // Check returns every problem joined into one error, and fills in defaults that depend on the machine.
 func (c *Serve) Check() error {
-	return all(&c.Listen, &c.Access, &c.Data, &c.Converting, &c.Splitting, &c.Upkeep, &c.Pace)
+	return all(Here, &c.Listen, &c.Access, &c.Data, &c.Converting, &c.Splitting, &c.Upkeep, &c.Pace, &c.Log)
 }
 
 // WebUI is the web server with the reconciler.
@@ -25,10 +25,17 @@ type WebUI struct {
 	Upkeep
 	Pace
 	Log
+	AWS
+	SegmentOutput
+	Sessions
+	Operator
+	Prices
 }
 
 // Check is as Serve's.
-func (c *WebUI) Check() error { return all(&c.Listen, &c.Access, &c.Data, &c.Upkeep, &c.Pace) }
+func (c *WebUI) Check() error {
+	return all(c.Platform, &c.Listen, &c.Access, &c.Data, &c.Upkeep, &c.Pace, &c.Log, &c.AWS, &c.SegmentOutput, &c.Sessions, &c.Operator, &c.Prices)
+}
 
 // MediaWorker splits films, records converted segments, and joins them.
 type MediaWorker struct {
@@ -37,10 +44,15 @@ type MediaWorker struct {
 	Metrics
 	Pace
 	Log
+	AWS
+	SegmentOutput
+	Prices
 }
 
 // Check is as Serve's.
-func (c *MediaWorker) Check() error { return all(&c.Data, &c.Splitting, &c.Metrics, &c.Pace) }
+func (c *MediaWorker) Check() error {
+	return all(c.Platform, &c.Data, &c.Splitting, &c.Metrics, &c.Pace, &c.Log, &c.AWS, &c.SegmentOutput, &c.Prices)
+}
 
 // VideoWorker converts segments.
 type VideoWorker struct {
@@ -49,7 +61,12 @@ type VideoWorker struct {
 	Metrics
 	Pace
 	Log
+	AWS
+	Prices
+	InferencePrice
 }
 
 // Check is as Serve's.
-func (c *VideoWorker) Check() error { return all(&c.Data, &c.Converting, &c.Metrics, &c.Pace) }
+func (c *VideoWorker) Check() error {
+	return all(c.Platform, &c.Data, &c.Converting, &c.Metrics, &c.Pace, &c.Log, &c.AWS, &c.Prices, &c.InferencePrice)
+}

@@ -1,9 +1,3 @@
-// Package aws is the managed platform: objects in S3, messages in SQS, rows in DynamoDB. Any number of processes on any
-// number of machines share it.
-//
-// Requests are tried up to maxAttempts times with a growing, random pause (the SDK's standard retryer); the SDK's clock
-// skew correction and checksums are left on. A connection must be made within dialTimeout and a request answered
-// within answerTimeout, except that bodies may take as long as they flow.
 package aws
 
 import (
@@ -38,9 +32,7 @@ type Resources struct {
 	InputBucket, OutputBucket                   string
 	JobsTable, CompletionsTable, TriggeredTable string
 	QueueURLs                                   map[platform.QueueName]string
-	// PathStyle addresses buckets in the path instead of the host name, as emulators want it.
-	PathStyle bool
-	Now       func() time.Time // the clock; nil is time.Now
+	Now                                         func() time.Time // the clock; nil is time.Now
 }
 
 // Open connects to a deployment. Credentials, region and endpoints come from the SDK's own chain of environment
@@ -88,7 +80,8 @@ func Connect(cfg aws.Config, r Resources) platform.Platform {
 	if r.Now == nil {
 		r.Now = time.Now
 	}
-	s3c := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = r.PathStyle })
+	// An endpoint of one's own, mostly an emulator's, has no host names for buckets.
+	s3c := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
 	input, output := newBucket(s3c, r.InputBucket), newBucket(s3c, r.OutputBucket)
 	t := &tables{
 		client: dynamodb.NewFromConfig(cfg), jobs: r.JobsTable, completions: r.CompletionsTable, triggered: r.TriggeredTable, now: r.Now,

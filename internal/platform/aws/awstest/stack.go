@@ -62,7 +62,7 @@ func Provision(ctx context.Context, cfg aws.Config, prefix string, visibility ti
 	r := platformaws.Resources{
 		InputBucket: prefix + "-input", OutputBucket: prefix + "-output",
 		JobsTable: prefix + "-jobs", CompletionsTable: prefix + "-segment-completions", TriggeredTable: prefix + "-reassembly-triggered",
-		QueueURLs: map[platform.QueueName]string{}, PathStyle: true,
+		QueueURLs: map[platform.QueueName]string{},
 	}
 	for name, table := range map[string]Table{r.JobsTable: Jobs, r.CompletionsTable: SegmentCompletions, r.TriggeredTable: ReassemblyTriggered} {
 		if err := s.table(ctx, name, table); err != nil {
