@@ -2,25 +2,29 @@ package inference
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/stereospot/stereospot/internal/clip"
+	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/platform"
 )
 
-// Local converts in this process.
+// Local converts in this process. The service converts by it too.
 type Local struct {
-	Input, Output platform.Objects
-	Scratch       string // directory for files under way; best on the disk of Output
-	Workers       int    // goroutines per frame; 0 means one per core
+	Input   Reader
+	Output  Writer
+	Scratch string // directory for files under way; best on the disk of Output
+	Workers int    // goroutines per frame; 0 means one per core
 }
 
 var _ Converter = (*Local)(nil)
 
-// Convert implements Converter.
+// Convert implements Converter. An *media.Error speaks of the segment by its number. ErrContent when the segment's
+// bytes are not those of r.Content, which may be empty for any.
 func (l *Local) Convert(ctx context.Context, r Request, progress func(int)) (Result, error) {
 	begin := time.Now()
 	dir, err := os.MkdirTemp(l.Scratch, "convert-*")
@@ -32,24 +36,63 @@ func (l *Local) Convert(ctx context.Context, r Request, progress func(int)) (Res
 	if err != nil {
 		return Result{}, err
 	}
+	if err := check(ctx, in, r); err != nil {
+		return Result{}, naming(err, in, r)
+	}
 	out := filepath.Join(dir, "out.mp4")
 	res, err := clip.Convert(ctx, clip.Request{
 		Input: in, Output: out, Format: r.Format, Stereo: r.Stereo, Depth: r.Depth, Encode: r.Encode,
 		Workers: l.Workers, Progress: progress,
 	})
 	if err != nil {
-		return Result{}, err
+		return Result{}, naming(err, in, r)
 	}
-	sum, err := platform.HashFile(out)
+	sum, err := publish(ctx, l.Output, r, out, res.Frames)
+	return Result{Frames: res.Frames, Seconds: time.Since(begin).Seconds(), Content: sum}, err
+}
+
+// naming returns an error in which the segment is called by its number instead of a file that nobody knows.
+func naming(err error, path string, r Request) error {
+	return media.Rename(err, path, fmt.Sprintf("segment %d", r.Index))
+}
+
+// check holds a segment's file against the request.
+func check(ctx context.Context, path string, r Request) error {
+	if r.Content != "" {
+		sum, err := platform.HashFile(path)
+		if err != nil {
+			return err
+		}
+		if sum != r.Content {
+			return ErrContent
+		}
+	}
+	if r.Window == (media.Window{}) {
+		return nil
+	}
+	segment, err := media.OpenSegment(ctx, path)
 	if err != nil {
-		return Result{}, err
+		return err
 	}
-	_, err = platform.PutFile(ctx, l.Output, r.Output, out, platform.PutOptions{
+	if own := segment.Info().Window; own != r.Window {
+		return &media.Error{Reason: fmt.Sprintf("%s has its own %d frames from frame %d, not %d from frame %d",
+			filepath.Base(path), own.Frames, own.First, r.Window.Frames, r.Window.First)}
+	}
+	return nil
+}
+
+// publish makes a converted file the output of its request, and returns the hash of its bytes.
+func publish(ctx context.Context, o Writer, r Request, path string, frames int) (content string, err error) {
+	sum, err := platform.HashFile(path)
+	if err != nil {
+		return "", err
+	}
+	_, err = platform.PutFile(ctx, o, r.Output, path, platform.PutOptions{
 		ContentType: "video/mp4",
 		Metadata: map[string]string{
-			MetaRequest: r.Hash(), MetaFrames: strconv.Itoa(res.Frames), MetaContent: sum,
+			MetaRequest: r.Hash(), MetaFrames: strconv.Itoa(frames), MetaContent: sum,
 		},
 		Tags: map[string]string{"stereospot:expire": "segment"},
 	})
-	return Result{Frames: res.Frames, Seconds: time.Since(begin).Seconds()}, err
+	return sum, err
 }

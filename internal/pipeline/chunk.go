@@ -132,7 +132,9 @@ func (p *Pipeline) writeSegments(ctx context.Context, j job.Job, source string, 
 		}
 		_, err = platform.PutFile(ctx, p.Input, segmentKey(j, plan, s.Index), path, platform.PutOptions{
 			ContentType: "video/x-matroska",
-			Metadata:    map[string]string{metaPlan: id, inference.MetaContent: sum},
+			Metadata: map[string]string{
+				metaPlan: id, inference.MetaContent: sum, inference.MetaWindow: inference.FormatWindow(s.Window()),
+			},
 		})
 		if err == nil {
 			p.observe(Event{JobID: j.ID, Stage: Splitting, Segment: s.Index, SegmentDone: true})

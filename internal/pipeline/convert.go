@@ -55,8 +55,8 @@ func (p *Pipeline) request(ctx context.Context, j job.Job, ref job.SegmentRef, k
 	in, err := p.Input.Head(ctx, key)
 	return inference.Request{
 		JobID: j.ID, Index: ref.Index, Input: key, Output: job.OutputKey(j.ID, ref.Index),
-		Content: in.Metadata[inference.MetaContent],
-		Format:  ref.Format, Stereo: j.Options.Stereo, Depth: j.Options.Depth, Encode: j.Settled,
+		Content: in.Metadata[inference.MetaContent], Window: inference.ParseWindow(in.Metadata[inference.MetaWindow]),
+		Format: ref.Format, Stereo: j.Options.Stereo, Depth: j.Options.Depth, Encode: j.Settled,
 	}, err
 }
 

@@ -9,9 +9,19 @@ import (
 	"os"
 )
 
+// Getter is the part of Objects that reads.
+type Getter interface {
+	Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, Object, error)
+}
+
+// Putter is the part of Objects that publishes.
+type Putter interface {
+	Put(ctx context.Context, key string, r io.Reader, opts PutOptions) (Object, error)
+}
+
 // Fetch returns a file that holds the object, for reading only: the store's own where it has one on
 // this disk, else a copy in dir.
-func Fetch(ctx context.Context, o Objects, key, dir string) (path string, err error) {
+func Fetch(ctx context.Context, o Getter, key, dir string) (path string, err error) {
 	if f, ok := o.(Files); ok {
 		return f.Path(ctx, key)
 	}
@@ -29,7 +39,7 @@ func Fetch(ctx context.Context, o Objects, key, dir string) (path string, err er
 }
 
 // PutFile publishes the file at path as the object and removes the file.
-func PutFile(ctx context.Context, o Objects, key, path string, opts PutOptions) (Object, error) {
+func PutFile(ctx context.Context, o Putter, key, path string, opts PutOptions) (Object, error) {
 	if f, ok := o.(Files); ok {
 		return f.PutFile(ctx, key, path, opts)
 	}
