@@ -10,7 +10,7 @@ import (
 )
 
 // attend runs work and asks at every pulse whether the job still wants it: when the job has ended the work is
-// cancelled, and the error is ErrDead. report, if not nil, is called at the start and at every pulse.
+// cancelled, and the error is ErrDead. report, if not nil, is called at every pulse.
 func (p *Pipeline) attend(ctx context.Context, jobID string, report, work func(context.Context) error) error {
 	if p.Pulse <= 0 {
 		return work(ctx)
@@ -28,20 +28,21 @@ func (p *Pipeline) attend(ctx context.Context, jobID string, report, work func(c
 }
 
 // pulse reports and looks at the job until ctx ends. That a report or a look fails is no reason to stop working:
-// the next one may succeed, and the result is written conditionally anyway.
+// the next one may succeed, and the result is written conditionally anyway. All segments of a job that are under way
+// here share the looks.
 func (p *Pipeline) pulse(ctx context.Context, jobID string, report func(context.Context) error, cancel context.CancelCauseFunc) {
 	tick := time.NewTicker(p.Pulse)
 	defer tick.Stop()
 	for {
-		if report != nil {
-			p.warn(ctx, jobID, "progress was not reported", report(ctx))
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		_, err := p.live(ctx, jobID, liveStatuses()...)
+		if report != nil {
+			p.warn(ctx, jobID, "progress was not reported", report(ctx))
+		}
+		_, err := p.lively(ctx, jobID, p.Pulse/2, liveStatuses()...)
 		if errors.Is(err, ErrDead) {
 			cancel(err)
 			return

@@ -176,9 +176,19 @@ func segmentKey(j job.Job, plan *media.Plan, index int) string {
 	return job.SegmentKey(j.ID, index, len(plan.Segments), j.Options.Format)
 }
 
+// missingSegments returns the segments that aren't there yet: without a plan, which goes first, all of them.
 func (p *Pipeline) missingSegments(ctx context.Context, j job.Job, plan *media.Plan, id string) (map[int]bool, error) {
 	missing := map[int]bool{}
+	_, err := p.Input.Head(ctx, job.PlanKey(j.ID))
+	fresh := errors.Is(err, platform.ErrNotFound)
+	if err != nil && !fresh {
+		return nil, err
+	}
 	for _, s := range plan.Segments {
+		if fresh {
+			missing[s.Index] = true
+			continue
+		}
 		o, err := p.Input.Head(ctx, segmentKey(j, plan, s.Index))
 		if err != nil && !errors.Is(err, platform.ErrNotFound) {
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stereospot/stereospot/internal/inference"
+	"github.com/stereospot/stereospot/internal/platform"
 )
 
 // WaitError says that a message's time hasn't come: nothing is wrong, try again after Delay.
@@ -47,7 +48,7 @@ func (c *claims) free(key string) {
 }
 
 // claim runs work unless the output is being made already: by this process, or by another whose progress is
-// fresh. Two processes that begin within the same moment both do it, and publish the same bytes.
+// fresh.
 func (p *Pipeline) claim(ctx context.Context, req inference.Request, work func() error) error {
 	if !p.claims.take(req.Output) {
 		return p.busy()
@@ -56,12 +57,13 @@ func (p *Pipeline) claim(ctx context.Context, req inference.Request, work func()
 	if p.Pulse <= 0 {
 		return work()
 	}
-	busy, err := p.converting(ctx, req.JobID)
+	now := p.Now()
+	err := p.Progress.Begin(ctx, req.JobID, platform.SegmentProgress{Index: req.Index, Started: now, Updated: now}, p.freshness())
+	if errors.Is(err, platform.ErrLeaseHeld) {
+		return p.busy()
+	}
 	if err != nil {
 		return err
-	}
-	if busy[req.Index] {
-		return p.busy()
 	}
 	if err := work(); err != nil {
 		// Whoever tries again must not wait for this attempt.

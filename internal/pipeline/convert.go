@@ -25,12 +25,15 @@ func (p *Pipeline) Convert(ctx context.Context, key string) error {
 	}
 	// A segment's event may come before chunking is recorded as complete: what encoding was settled on is
 	// in the row before the first segment is written.
-	j, err := p.live(ctx, ref.JobID, job.ChunkingInProgress, job.ChunkingComplete)
+	j, err := p.lively(ctx, ref.JobID, p.Pulse, job.ChunkingInProgress, job.ChunkingComplete)
+	if err == nil && j.TotalSegments != 0 && j.TotalSegments != ref.Total {
+		j, err = p.live(ctx, ref.JobID, job.ChunkingInProgress, job.ChunkingComplete) // it may have been chunked anew
+	}
 	if err != nil {
 		return err
 	}
 	if j.TotalSegments != 0 && j.TotalSegments != ref.Total {
-		return fmt.Errorf("%w: segment of an older plan", ErrDead)
+		return dead("segment of an older plan")
 	}
 	req, err := p.request(ctx, j, ref, key)
 	if errors.Is(err, platform.ErrNotFound) {
@@ -166,15 +169,12 @@ func (p *Pipeline) rechunk(ctx context.Context, jobID string, cause error) error
 	return fmt.Errorf("%w (%w)", ErrRechunk, cause)
 }
 
-// Complete records the converted segment that belongs to an output's key, and reports the job as ready
+// Complete records the converted segment that belongs to an output's key if it is there, and reports the job as ready
 // when it was the last. Keys of other objects under jobs/ are no error: the event filter can't tell.
 func (p *Pipeline) Complete(ctx context.Context, key string) error {
 	id, index, ok := job.ParseOutputKey(key)
 	if !ok {
 		return nil
-	}
-	if _, err := p.live(ctx, id, job.ChunkingInProgress, job.ChunkingComplete); err != nil {
-		return err
 	}
 	o, err := p.Output.Head(ctx, key)
 	if errors.Is(err, platform.ErrNotFound) {
@@ -184,15 +184,28 @@ func (p *Pipeline) Complete(ctx context.Context, key string) error {
 		return err
 	}
 	frames, _ := strconv.Atoi(o.Metadata[inference.MetaFrames])
-	j, err := p.Completions.Record(ctx, platform.Completion{
-		JobID: id, Index: index, Key: key, Frames: frames, Completed: p.Now(),
-	})
+	return p.record(ctx, platform.Completion{JobID: id, Index: index, Key: key, Frames: frames, Completed: p.Now()})
+}
+
+// created records the converted segment whose event says that it was made. It isn't looked at again: should it be gone
+// since, reassembly, which reads every one, has it made anew.
+func (p *Pipeline) created(ctx context.Context, id string, index int) error {
+	return p.record(ctx, platform.Completion{JobID: id, Index: index, Key: job.OutputKey(id, index), Completed: p.Now()})
+}
+
+// record writes a completion down and evaluates the trigger.
+func (p *Pipeline) record(ctx context.Context, c platform.Completion) error {
+	if _, err := p.lively(ctx, c.JobID, p.Pulse, job.ChunkingInProgress, job.ChunkingComplete); err != nil {
+		return err
+	}
+	j, err := p.Completions.Record(ctx, c)
 	if errors.Is(err, platform.ErrNotFound) {
-		return fmt.Errorf("%w: no such job", ErrDead)
+		return dead("no such job")
 	}
 	if err != nil {
 		return err
 	}
+	p.remember(j)
 	return p.trigger(ctx, j)
 }
 

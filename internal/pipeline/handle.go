@@ -84,7 +84,7 @@ func (p *Pipeline) taskOf(q platform.QueueName, key string) task {
 		}
 	case platform.SegmentOutputQueue:
 		if id, index, ok := job.ParseOutputKey(key); ok {
-			return task{id, step{"complete", index}, func(ctx context.Context) error { return p.Complete(ctx, key) }}
+			return task{id, step{"complete", index}, func(ctx context.Context) error { return p.created(ctx, id, index) }}
 		}
 		if id, ok := strings.CutSuffix(strings.TrimPrefix(key, "jobs/"), "/final.mp4"); ok && job.ValidID(id) {
 			return task{id, step{"tidy", noSegment}, func(ctx context.Context) error { return p.tidy(ctx, id) }}

@@ -45,6 +45,7 @@ type Pipeline struct {
 	Traces trace.TracerProvider
 
 	claims claims
+	rows   rows
 	tidied atomic.Int64 // when Reconcile tidied up last, epoch nanoseconds
 }
 
@@ -82,12 +83,14 @@ func (p *Pipeline) observe(e Event) {
 // ErrDead says that a message belongs to a job that is gone or no longer wants the work: acknowledge it.
 var ErrDead = errors.New("job is gone or has ended")
 
+func dead(why string) error { return fmt.Errorf("%w: %s", ErrDead, why) }
+
 // advance moves a job to a status if it may go there, and applies change in the same write.
 func (p *Pipeline) advance(ctx context.Context, id string, to job.Status, change func(*job.Job)) (job.Job, error) {
 	var from job.Status
 	j, err := p.Jobs.Update(ctx, id, func(j *job.Job) error {
 		if from = j.Status; !slices.Contains(to.From(), from) {
-			return fmt.Errorf("%w: it is %s", ErrDead, from)
+			return dead("it is " + string(from))
 		}
 		j.Status, j.UpdatedAt = to, p.Now()
 		if change != nil {
@@ -96,7 +99,10 @@ func (p *Pipeline) advance(ctx context.Context, id string, to job.Status, change
 		return nil
 	})
 	if errors.Is(err, platform.ErrNotFound) {
-		return j, fmt.Errorf("%w: no such job", ErrDead)
+		return j, dead("no such job")
+	}
+	if err == nil {
+		p.remember(j)
 	}
 	if err == nil && from != to {
 		p.logMove(ctx, from, j)
@@ -125,18 +131,6 @@ func (p *Pipeline) Fail(ctx context.Context, id, reason string) error {
 		return nil
 	}
 	return err
-}
-
-// live returns the job if its status is one of want.
-func (p *Pipeline) live(ctx context.Context, id string, want ...job.Status) (job.Job, error) {
-	j, err := p.Jobs.Get(ctx, id)
-	if errors.Is(err, platform.ErrNotFound) {
-		return j, fmt.Errorf("%w: no such job", ErrDead)
-	}
-	if err == nil && !slices.Contains(want, j.Status) {
-		return j, fmt.Errorf("%w: it is %s", ErrDead, j.Status)
-	}
-	return j, err
 }
 
 // scratch makes a directory for one step's files; the caller calls remove.

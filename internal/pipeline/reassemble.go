@@ -106,7 +106,7 @@ func (p *Pipeline) fetchOutputs(ctx context.Context, j job.Job, plan *media.Plan
 	var out []media.SegmentOutput
 	for _, s := range plan.Segments {
 		key := job.OutputKey(j.ID, s.Index)
-		o, err := p.Output.Head(ctx, key)
+		path, o, err := platform.FetchObject(ctx, p.Output, key, dir)
 		if errors.Is(err, platform.ErrNotFound) {
 			return nil, &damagedError{key}
 		}
@@ -115,10 +115,6 @@ func (p *Pipeline) fetchOutputs(ctx context.Context, j job.Job, plan *media.Plan
 		}
 		if ok, err := p.current(ctx, j, plan, s.Index, o); err != nil || !ok {
 			return nil, errors.Join(err, &damagedError{key})
-		}
-		path, err := platform.Fetch(ctx, p.Output, key, dir)
-		if err != nil {
-			return nil, err
 		}
 		out = append(out, media.SegmentOutput{Path: path, Frames: s.Frames})
 	}

@@ -16,10 +16,15 @@ const thumbnailWidth = 640
 // thumbnail publishes a frame from the middle of a converted segment as the job's picture when it has none. It
 // is there for people to look at: a job goes on without it.
 func (p *Pipeline) thumbnail(ctx context.Context, j job.Job, output string, frames int) {
-	if p.Pulse <= 0 || j.CompletedSegments > 0 {
+	row, _ := p.rows.get(j.ID)
+	if p.Pulse <= 0 || j.CompletedSegments > 0 || row.pictured {
 		return // nobody watches, or an earlier segment gave it
 	}
-	p.warn(ctx, j.ID, "no thumbnail was made", p.makeThumbnail(ctx, j.ID, output, frames))
+	err := p.makeThumbnail(ctx, j.ID, output, frames)
+	if err == nil {
+		p.rows.picture(j.ID)
+	}
+	p.warn(ctx, j.ID, "no thumbnail was made", err)
 }
 
 func (p *Pipeline) makeThumbnail(ctx context.Context, jobID, output string, frames int) error {

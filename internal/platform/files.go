@@ -25,17 +25,36 @@ func Fetch(ctx context.Context, o Getter, key, dir string) (path string, err err
 	if f, ok := o.(Files); ok {
 		return f.Path(ctx, key)
 	}
-	r, _, err := o.Get(ctx, key, 0, -1)
+	path, _, err = download(ctx, o, key, dir)
+	return path, err
+}
+
+// FetchObject is Fetch that also describes the object, in the same request where there is one.
+func FetchObject(ctx context.Context, o Objects, key, dir string) (path string, object Object, err error) {
+	f, ok := o.(Files)
+	if !ok {
+		return download(ctx, o, key, dir)
+	}
+	if object, err = o.Head(ctx, key); err != nil {
+		return "", object, err
+	}
+	path, err = f.Path(ctx, key)
+	return path, object, err
+}
+
+// download copies an object into a new file in dir.
+func download(ctx context.Context, o Getter, key, dir string) (path string, object Object, err error) {
+	r, object, err := o.Get(ctx, key, 0, -1)
 	if err != nil {
-		return "", err
+		return "", object, err
 	}
 	defer r.Close()
 	f, err := os.CreateTemp(dir, "object-*")
 	if err != nil {
-		return "", err
+		return "", object, err
 	}
 	_, err = io.Copy(f, r)
-	return f.Name(), errors.Join(err, f.Close())
+	return f.Name(), object, errors.Join(err, f.Close())
 }
 
 // PutFile publishes the file at path as the object and removes the file.

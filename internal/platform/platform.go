@@ -152,8 +152,8 @@ type JobQuery struct {
 type Completion struct {
 	JobID     string
 	Index     int
-	Key       string // of the output object
-	Frames    int
+	Key       string  // of the output object
+	Frames    int     // 0 when whoever recorded it didn't look: its plan says it, too
 	Seconds   float64 // what the conversion took
 	Completed time.Time
 }
@@ -161,7 +161,7 @@ type Completion struct {
 // Completions records converted segments and counts them on the job, in one transaction.
 type Completions interface {
 	// Record adds the row and raises the job's counter, both or neither, once however often it is called.
-	// It returns the job after it. ErrNotFound when the job is gone.
+	// It returns the job after it. ErrNotFound when the job is gone or being removed.
 	Record(ctx context.Context, c Completion) (job.Job, error)
 	// All returns a job's completions in order of index, however many.
 	All(ctx context.Context, jobID string) ([]Completion, error)
@@ -190,6 +190,9 @@ type SegmentProgress struct {
 // Progress holds how far segments under way are: for people to watch and for the reconciler to tell slow from
 // stuck. A hint: it may be late or lost, and nothing else depends on it.
 type Progress interface {
+	// Begin is a segment's first Report, unless the last one was updated within fresh of p.Updated: then somebody else
+	// is at work on it, and the error is ErrLeaseHeld. Of several that begin at once one may.
+	Begin(ctx context.Context, jobID string, p SegmentProgress, fresh time.Duration) error
 	// Report replaces what is known of one segment. Callers report every few seconds, not every frame.
 	Report(ctx context.Context, jobID string, p SegmentProgress) error
 	// Of returns what is known of a job's segments, in order of index.

@@ -73,6 +73,11 @@ func (s *Server) measure(ctx context.Context, j job.Job) (m measured, err error)
 		}
 	}
 	m.sizes, err = s.plans.sizes(ctx, j)
+	for i, c := range m.done {
+		if c.Frames == 0 && c.Index < len(m.sizes) {
+			m.done[i].Frames = m.sizes[c.Index]
+		}
+	}
 	return m, err
 }
 

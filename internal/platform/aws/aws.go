@@ -87,14 +87,14 @@ func Connect(cfg aws.Config, r Resources) platform.Platform {
 		client: dynamodb.NewFromConfig(cfg), jobs: r.JobsTable, completions: r.CompletionsTable, triggered: r.TriggeredTable, now: r.Now,
 	}
 	p := platform.Platform{
-		Jobs: jobs{t}, Completions: completions{t}, Leases: leases{t}, Progress: progress{t},
+		Jobs: jobs{t}, Completions: newCompletions(t), Leases: leases{t}, Progress: progress{t},
 		Input: input, Output: output, Uploads: input, Links: output,
 		Tokens: tokens{t}, Secrets: secrets{t}, Outbox: outbox{t},
 		Queues: map[platform.QueueName]platform.Queue{}, DeadLetters: map[platform.QueueName]platform.DeadLetters{},
 	}
 	sqsc := sqs.NewFromConfig(cfg)
 	for name, url := range r.QueueURLs {
-		q := &Queue{client: sqsc, url: url}
+		q := newQueue(sqsc, url)
 		p.Queues[name], p.DeadLetters[name] = q, deadLetters{q}
 	}
 	return p

@@ -41,7 +41,7 @@ func (d deadLetters) queue(ctx context.Context) (*Queue, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return &Queue{client: d.client, url: aws.ToString(found.QueueUrl)}, policy.Target, nil
+	return newQueue(d.client, aws.ToString(found.QueueUrl)), policy.Target, nil
 }
 
 // peekSeconds is how long messages that are looked at are hidden, in case whoever looks dies.

@@ -134,12 +134,23 @@ func (r jobs) replace(ctx context.Context, before, after job.Job) error {
 	return err
 }
 
+// conditionFailed is the reason of an item whose condition did not hold.
+const conditionFailed = "ConditionalCheckFailed"
+
 // transactionRefused reports whether a transaction failed because a condition did not hold.
-func transactionRefused(err error) bool {
+func transactionRefused(err error) bool { return slices.Contains(reasons(err), conditionFailed) }
+
+// reasons returns why each item of a transaction was refused, "None" for those that weren't; nil for any other error.
+func reasons(err error) []string {
 	cancelled := new(types.TransactionCanceledException)
-	return errors.As(err, &cancelled) && slices.ContainsFunc(cancelled.CancellationReasons, func(r types.CancellationReason) bool {
-		return aws.ToString(r.Code) == "ConditionalCheckFailed"
-	})
+	if !errors.As(err, &cancelled) {
+		return nil
+	}
+	list := make([]string, len(cancelled.CancellationReasons))
+	for i, r := range cancelled.CancellationReasons {
+		list[i] = aws.ToString(r.Code)
+	}
+	return list
 }
 
 // Delete implements platform.Jobs.

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/stereospot/stereospot/internal/platform"
+	"github.com/stereospot/stereospot/internal/platform/gather"
 )
 
 // Limits of SQS.
@@ -29,11 +30,24 @@ const (
 // Actions it uses: sqs:SendMessage, sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility,
 // sqs:GetQueueAttributes.
 type Queue struct {
-	client *sqs.Client
-	url    string
+	client  *sqs.Client
+	url     string
+	deleted *gather.Batch[string] // by receipt handle
 }
 
 var _ platform.Queue = (*Queue)(nil)
+
+// How acknowledgements that come at about the same time are gathered.
+const (
+	deleteWait  = 100 * time.Millisecond
+	deleteBound = 30 * time.Second
+)
+
+func newQueue(client *sqs.Client, url string) *Queue {
+	q := &Queue{client: client, url: url}
+	q.deleted = &gather.Batch[string]{Limit: queueBatch, Wait: deleteWait, Bound: deleteBound, Do: q.deleteAll}
+	return q
+}
 
 // Send implements platform.Queue, ten messages a request; entries that SQS refuses for its own reasons are sent again.
 func (q *Queue) Send(ctx context.Context, delay time.Duration, bodies ...[]byte) error {
@@ -137,10 +151,56 @@ func (q *Queue) Extend(ctx context.Context, handle string, d time.Duration) erro
 	return staleHandle(err)
 }
 
-// Delete implements platform.Queue.
+// Delete implements platform.Queue, ten messages a request where so many are acknowledged at about the same time.
 func (q *Queue) Delete(ctx context.Context, handle string) error {
-	_, err := q.client.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &q.url, ReceiptHandle: &handle})
-	return staleHandle(err)
+	if handle == "" {
+		return fmt.Errorf("%w: no handle", platform.ErrNoMessage) // which SQS would refuse the others' with
+	}
+	return q.deleted.Add(ctx, handle)
+}
+
+// deleteAll deletes up to ten messages and returns the error of each; those that SQS refuses for its own reasons it
+// tries again.
+func (q *Queue) deleteAll(ctx context.Context, handles []string) []error {
+	d := deletion{queue: q, errs: make([]error, len(handles))}
+	places := make([]int, len(handles))
+	for i := range handles {
+		places[i] = i
+	}
+	// What retryFailed gives up with, each entry has an error of its own about.
+	_ = retryFailed(ctx, places, strconv.Itoa, func(places []int) ([]types.BatchResultErrorEntry, error) {
+		return d.try(ctx, handles, places)
+	})
+	return d.errs
+}
+
+// deletion is a batch of messages to delete.
+type deletion struct {
+	queue *Queue
+	errs  []error // of each message, as far as is known
+}
+
+// try deletes the messages at the places, and returns the failures that may be tried again.
+func (d *deletion) try(ctx context.Context, handles []string, places []int) ([]types.BatchResultErrorEntry, error) {
+	entries := make([]types.DeleteMessageBatchRequestEntry, len(places))
+	for n, place := range places {
+		entries[n] = types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(place)), ReceiptHandle: &handles[place]}
+	}
+	out, err := d.queue.client.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &d.queue.url, Entries: entries})
+	for _, place := range places {
+		d.errs[place] = staleHandle(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range out.Failed {
+		place, err := strconv.Atoi(aws.ToString(f.Id))
+		if err != nil || place < 0 || place >= len(d.errs) {
+			return nil, fmt.Errorf("SQS names an unknown message %q", aws.ToString(f.Id))
+		}
+		d.errs[place] = staleHandle(&smithy.GenericAPIError{Code: aws.ToString(f.Code), Message: aws.ToString(f.Message)})
+	}
+	return slices.DeleteFunc(out.Failed, func(f types.BatchResultErrorEntry) bool { return f.SenderFault }), nil
 }
 
 // staleHandle names the ways in which SQS says that a delivery is over.

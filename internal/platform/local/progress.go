@@ -20,6 +20,17 @@ func (r progress) Report(ctx context.Context, jobID string, p platform.SegmentPr
 	return err
 }
 
+// Begin implements platform.Progress. The job of which somebody is told that another works on it may be gone, too:
+// whoever looks again finds out.
+func (r progress) Begin(ctx context.Context, jobID string, p platform.SegmentProgress, fresh time.Duration) error {
+	result, err := r.s.exec(ctx, `INSERT INTO progress (job_id, segment_index, frames, started, updated)
+		SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1)
+		ON CONFLICT (job_id, segment_index) DO UPDATE SET frames = excluded.frames, started = excluded.started, updated = excluded.updated
+		WHERE abs(excluded.updated - progress.updated) >= ?6`,
+		jobID, p.Index, p.Frames, p.Started.UnixNano(), p.Updated.UnixNano(), int64(fresh))
+	return unlessOne(result, err, platform.ErrLeaseHeld)
+}
+
 // Of implements platform.Progress.
 func (r progress) Of(ctx context.Context, jobID string) ([]platform.SegmentProgress, error) {
 	rows, err := r.s.db.QueryContext(ctx, "SELECT segment_index, frames, started, updated FROM progress WHERE job_id = ? ORDER BY segment_index", jobID)

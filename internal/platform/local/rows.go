@@ -212,6 +212,9 @@ func (r completions) Record(ctx context.Context, c platform.Completion) (job.Job
 		if j, err = getJob(ctx, tx, c.JobID); err != nil {
 			return err
 		}
+		if j.Status == job.Deleting {
+			return platform.ErrNotFound
+		}
 		result, err := tx.ExecContext(ctx, "INSERT INTO completions (job_id, segment_index, row) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
 			c.JobID, c.Index, string(row))
 		if err != nil {

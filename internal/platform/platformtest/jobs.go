@@ -176,6 +176,11 @@ func testCompletions(t *testing.T, f Fixture) {
 	must(t, f.Completions.Forget(t.Context(), j.ID))
 	checkCompletions(t, f, j.ID, 0)
 	must(t, f.Completions.Forget(t.Context(), job.NewID(time.Now())))
+	_, err = f.Jobs.Update(t.Context(), j.ID, func(j *job.Job) error { j.Status = job.Deleting; return nil })
+	must(t, err)
+	_, err = f.Completions.Record(t.Context(), platform.Completion{JobID: j.ID, Completed: time.Now()})
+	wants(t, "completion of a job that is being removed", err, platform.ErrNotFound)
+	checkCompletions(t, f, j.ID, 0)
 }
 
 // checkCompletions compares rows and counter.

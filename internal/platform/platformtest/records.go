@@ -12,7 +12,31 @@ import (
 	"github.com/stereospot/stereospot/internal/platform"
 )
 
-var progressTests = map[string]func(*testing.T, Fixture){"ProgressIsKeptPerSegment": testProgress}
+var progressTests = map[string]func(*testing.T, Fixture){
+	"ProgressIsKeptPerSegment":                 testProgress,
+	"SegmentIsBegunByOneUntilItsReportsAreOld": testBegin,
+}
+
+func testBegin(t *testing.T, f Fixture) {
+	j := newJob(t, f.Platform)
+	now := time.Now().Truncate(time.Millisecond)
+	const fresh = 5 * time.Second
+	at := func(p platform.Progress, index int, since time.Duration) error {
+		return p.Begin(t.Context(), j.ID, platform.SegmentProgress{Index: index, Started: now.Add(since), Updated: now.Add(since)}, fresh)
+	}
+	wants(t, "nobody's", at(f.Progress, 3, 0), nil)
+	wants(t, "another's", at(f.Again(t).Progress, 3, time.Second), platform.ErrLeaseHeld)
+	wants(t, "another segment", at(f.Progress, 4, time.Second), nil)
+	must(t, f.Progress.Report(t.Context(), j.ID, platform.SegmentProgress{Index: 3, Frames: 9, Started: now, Updated: now.Add(4 * time.Second)}))
+	wants(t, "reported since", at(f.Progress, 3, 8*time.Second), platform.ErrLeaseHeld)
+	if list, err := f.Progress.Of(t.Context(), j.ID); err != nil || len(list) != 2 || list[0].Frames != 9 {
+		t.Errorf("who was refused has written: %+v, %v", list, err)
+	}
+	wants(t, "old", at(f.Progress, 3, 9*time.Second), nil)
+	wants(t, "of a clock that has been set back since", at(f.Progress, 3, 4*time.Second), nil)
+	must(t, f.Progress.Clear(t.Context(), j.ID, 3))
+	wants(t, "cleared", at(f.Progress, 3, 4*time.Second), nil)
+}
 
 func testProgress(t *testing.T, f Fixture) {
 	j, other := newJob(t, f.Platform), newJob(t, f.Platform)
