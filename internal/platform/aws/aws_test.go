@@ -45,7 +45,7 @@ const visibility = 3 * time.Second
 // deploy makes a deployment of its own.
 func deploy(t *testing.T, cfg aws.Config, name string) platformaws.Resources {
 	t.Helper()
-	r, err := awstest.Provision(t.Context(), cfg, "stereospot-"+name, visibility)
+	r, err := awstest.Provision(t.Context(), cfg, name, visibility)
 	if err != nil {
 		t.Fatal(err)
 	}

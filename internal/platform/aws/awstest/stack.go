@@ -15,81 +15,60 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/zclconf/go-cty/cty"
 
+	infra "github.com/stereospot/stereospot/internal/infra/stack"
 	"github.com/stereospot/stereospot/internal/platform"
 	platformaws "github.com/stereospot/stereospot/internal/platform/aws"
 )
 
-// Index is a global secondary index: partition key (a string) and numeric sort key.
-type Index struct{ Partition, Sort string }
-
-// Name returns the index's name, which says its keys.
-func (i Index) Name() string { return i.Partition + "-" + i.Sort }
-
-// Table is a DynamoDB table with a string partition key.
-type Table struct {
-	Partition string
-	Sort      string // numeric; empty: none
-	Indexes   []Index
-	TTL       string // attribute; empty: none
-}
-
-// The tables of a deployment.
-var (
-	Jobs = Table{Partition: "job_id", Indexes: []Index{{"status", "created_at"}, {"status", "completed_at"}}}
-
-	SegmentCompletions  = Table{Partition: "job_id", Sort: "segment_index"}
-	ReassemblyTriggered = Table{Partition: "job_id", TTL: "ttl"}
-)
-
 // stack makes one deployment's resources.
 type stack struct {
+	*infra.Stack
 	visibility time.Duration
 	s3         *s3.Client
 	sqs        *sqs.Client
 	db         *dynamodb.Client
-	prefix     string
 }
 
-// Provision makes the buckets, queues with their dead-letter queues, tables and notifications of one deployment, all
-// named after prefix, as infra/aws-infra does. A visibility above 0 stands in for the queues' own, so that tests needn't
-// wait for a quarter of an hour.
+// Provision makes the buckets, queues with their dead-letter queues, tables and notifications of one deployment: those
+// that infra/aws-infra describes, with prefix (lower-case, 25 characters at most) as its name. A visibility above 0 stands in for the queues' own, so that
+// tests needn't wait for a quarter of an hour.
 func Provision(ctx context.Context, cfg aws.Config, prefix string, visibility time.Duration) (platformaws.Resources, error) {
-	s := stack{
-		s3:  s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
-		sqs: sqs.NewFromConfig(cfg), db: dynamodb.NewFromConfig(cfg), prefix: prefix, visibility: visibility,
-	}
-	r := platformaws.Resources{
-		InputBucket: prefix + "-input", OutputBucket: prefix + "-output",
-		JobsTable: prefix + "-jobs", CompletionsTable: prefix + "-segment-completions", TriggeredTable: prefix + "-reassembly-triggered",
-		QueueURLs: map[platform.QueueName]string{},
-	}
-	for name, table := range map[string]Table{r.JobsTable: Jobs, r.CompletionsTable: SegmentCompletions, r.TriggeredTable: ReassemblyTriggered} {
-		if err := s.table(ctx, name, table); err != nil {
-			return r, fmt.Errorf("table %s: %w", name, err)
-		}
-	}
-	arns := map[platform.QueueName]string{}
-	for _, q := range platform.QueueNames() {
-		url, arn, err := s.queue(ctx, q)
-		if err != nil {
-			return r, fmt.Errorf("queue %s: %w", q, err)
-		}
-		r.QueueURLs[q], arns[q] = url, arn
-	}
-	if err := s.buckets(ctx, r, arns); err != nil {
+	r := platformaws.Resources{QueueURLs: map[platform.QueueName]string{}}
+	described, err := infra.Read(infra.Values{"name": cty.StringVal(prefix)})
+	if err != nil {
 		return r, err
 	}
-	return r, s.dropTestEvents(ctx, r)
+	s := stack{
+		Stack: described, visibility: visibility,
+		s3:  s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
+		sqs: sqs.NewFromConfig(cfg), db: dynamodb.NewFromConfig(cfg),
+	}
+	if err := s.tables(ctx, &r); err != nil {
+		return r, err
+	}
+	arns, err := s.queues(ctx, &r)
+	if err != nil {
+		return r, err
+	}
+	notifications, err := s.Notifications()
+	if err != nil {
+		return r, err
+	}
+	if err := s.buckets(ctx, &r, notifications, arns); err != nil {
+		return r, err
+	}
+	return r, s.dropTestEvents(ctx, r, notifications)
 }
 
 // testEventPatience is how long the events may take that S3 sends to try a notification out.
 const testEventPatience = 2 * time.Second
 
 // dropTestEvents takes the events out of the queues that S3 sent to try the notifications out, as workers would.
-func (s stack) dropTestEvents(ctx context.Context, r platformaws.Resources) error {
+func (s stack) dropTestEvents(ctx context.Context, r platformaws.Resources, notifications []platform.Notification) error {
 	want := map[platform.QueueName]int{}
-	for _, n := range platform.Notifications() {
+	for _, n := range notifications {
 		want[n.Queue]++
 	}
 	for q, n := range want {
@@ -110,51 +89,80 @@ func (s stack) dropTestEvents(ctx context.Context, r platformaws.Resources) erro
 	return nil
 }
 
-func (s stack) table(ctx context.Context, name string, t Table) error {
-	attributes := map[string]ddb.ScalarAttributeType{t.Partition: ddb.ScalarAttributeTypeS}
-	in := &dynamodb.CreateTableInput{TableName: &name, BillingMode: ddb.BillingModePayPerRequest, KeySchema: keys(t.Partition, t.Sort)}
-	if t.Sort != "" {
-		attributes[t.Sort] = ddb.ScalarAttributeTypeN
+// tables makes the tables and notes their names.
+func (s stack) tables(ctx context.Context, r *platformaws.Resources) error {
+	tables, err := s.Tables()
+	if err != nil {
+		return err
 	}
-	for _, i := range t.Indexes {
-		attributes[i.Partition], attributes[i.Sort] = ddb.ScalarAttributeTypeS, ddb.ScalarAttributeTypeN
+	for role, table := range tables {
+		if err := s.table(ctx, table); err != nil {
+			return fmt.Errorf("table %s: %w", role, err)
+		}
+	}
+	r.JobsTable, r.CompletionsTable, r.TriggeredTable =
+		tables[infra.JobsTable].Name, tables[infra.SegmentCompletionsTable].Name, tables[infra.ReassemblyTriggeredTable].Name
+	return nil
+}
+
+func (s stack) table(ctx context.Context, t infra.Table) error {
+	attributes := map[infra.Attribute]bool{}
+	keys := func(k infra.Key) []ddb.KeySchemaElement {
+		attributes[k.Partition] = true
+		schema := []ddb.KeySchemaElement{{AttributeName: &k.Partition.Name, KeyType: ddb.KeyTypeHash}}
+		if k.Sort.Name != "" {
+			attributes[k.Sort] = true
+			schema = append(schema, ddb.KeySchemaElement{AttributeName: &k.Sort.Name, KeyType: ddb.KeyTypeRange})
+		}
+		return schema
+	}
+	in := &dynamodb.CreateTableInput{TableName: &t.Name, BillingMode: ddb.BillingModePayPerRequest, KeySchema: keys(t.Key)}
+	for name, key := range t.Indexes {
 		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, ddb.GlobalSecondaryIndex{
-			IndexName: aws.String(i.Name()), KeySchema: keys(i.Partition, i.Sort), Projection: &ddb.Projection{ProjectionType: ddb.ProjectionTypeAll},
+			IndexName: &name, KeySchema: keys(key), Projection: &ddb.Projection{ProjectionType: ddb.ProjectionTypeAll},
 		})
 	}
-	for attribute, kind := range attributes {
-		in.AttributeDefinitions = append(in.AttributeDefinitions, ddb.AttributeDefinition{AttributeName: aws.String(attribute), AttributeType: kind})
+	for a := range attributes {
+		in.AttributeDefinitions = append(in.AttributeDefinitions, ddb.AttributeDefinition{AttributeName: &a.Name, AttributeType: ddb.ScalarAttributeType(a.Type)})
 	}
 	if _, err := s.db.CreateTable(ctx, in); err != nil || t.TTL == "" {
 		return err
 	}
 	_, err := s.db.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
-		TableName: &name, TimeToLiveSpecification: &ddb.TimeToLiveSpecification{AttributeName: &t.TTL, Enabled: aws.Bool(true)},
+		TableName: &t.Name, TimeToLiveSpecification: &ddb.TimeToLiveSpecification{AttributeName: &t.TTL, Enabled: aws.Bool(true)},
 	})
 	return err
 }
 
-func keys(partition, sort string) []ddb.KeySchemaElement {
-	k := []ddb.KeySchemaElement{{AttributeName: &partition, KeyType: ddb.KeyTypeHash}}
-	if sort != "" {
-		k = append(k, ddb.KeySchemaElement{AttributeName: &sort, KeyType: ddb.KeyTypeRange})
+// queues makes the queues, notes their URLs and returns their ARNs.
+func (s stack) queues(ctx context.Context, r *platformaws.Resources) (map[platform.QueueName]string, error) {
+	queues, err := s.Queues()
+	if err != nil {
+		return nil, err
 	}
-	return k
+	arns := map[platform.QueueName]string{}
+	for _, q := range queues {
+		url, arn, err := s.queue(ctx, q)
+		if err != nil {
+			return nil, fmt.Errorf("queue %s: %w", q.Role, err)
+		}
+		r.QueueURLs[q.Role], arns[q.Role] = url, arn
+	}
+	return arns, nil
 }
 
 // queue makes a queue and its dead-letter queue.
-func (s stack) queue(ctx context.Context, q platform.QueueName) (url, arn string, err error) {
-	name := s.prefix + "-" + string(q)
-	_, dead, err := s.oneQueue(ctx, name+"-dlq", nil)
+func (s stack) queue(ctx context.Context, q infra.Queue) (url, arn string, err error) {
+	_, dead, err := s.oneQueue(ctx, q.DeadLetters.Name, nil)
 	if err != nil {
 		return "", "", err
 	}
-	policy, err := json.Marshal(map[string]any{"deadLetterTargetArn": dead, "maxReceiveCount": platform.MaxReceives})
+	policy, err := json.Marshal(map[string]any{"deadLetterTargetArn": dead, "maxReceiveCount": q.MaxReceives})
 	if err != nil {
 		return "", "", err
 	}
-	visibility := cmp.Or(s.visibility, q.Visibility())
-	return s.oneQueue(ctx, name, map[string]string{
+	visibility := cmp.Or(s.visibility, q.Visibility)
+	return s.oneQueue(ctx, q.Name, map[string]string{
 		string(sqstypes.QueueAttributeNameVisibilityTimeout): fmt.Sprint(int(visibility.Seconds())),
 		string(sqstypes.QueueAttributeNameRedrivePolicy):     string(policy),
 	})
@@ -174,9 +182,14 @@ func (s stack) oneQueue(ctx context.Context, name string, attributes map[string]
 	return aws.ToString(made.QueueUrl), out.Attributes[string(sqstypes.QueueAttributeNameQueueArn)], nil
 }
 
-// buckets makes the buckets and their notifications.
-func (s stack) buckets(ctx context.Context, r platformaws.Resources, arns map[platform.QueueName]string) error {
-	for role, name := range map[platform.BucketName]string{platform.InputBucket: r.InputBucket, platform.OutputBucket: r.OutputBucket} {
+// buckets makes the buckets with their notifications, and notes their names.
+func (s stack) buckets(ctx context.Context, r *platformaws.Resources, notifications []platform.Notification, arns map[platform.QueueName]string) error {
+	names, err := s.Buckets()
+	if err != nil {
+		return err
+	}
+	r.InputBucket, r.OutputBucket = names[platform.InputBucket], names[platform.OutputBucket]
+	for role, name := range names {
 		_, err := s.s3.CreateBucket(ctx, &s3.CreateBucketInput{
 			Bucket: &name, CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: Region},
 		})
@@ -184,7 +197,7 @@ func (s stack) buckets(ctx context.Context, r platformaws.Resources, arns map[pl
 			return fmt.Errorf("bucket %s: %w", name, err)
 		}
 		var configured []s3types.QueueConfiguration
-		for _, n := range platform.Notifications() {
+		for _, n := range notifications {
 			if n.Bucket == role {
 				configured = append(configured, notification(n, arns[n.Queue]))
 			}
@@ -200,10 +213,12 @@ func (s stack) buckets(ctx context.Context, r platformaws.Resources, arns map[pl
 }
 
 func notification(n platform.Notification, arn string) s3types.QueueConfiguration {
+	rules := []s3types.FilterRule{{Name: s3types.FilterRuleNamePrefix, Value: &n.Prefix}}
+	if n.Suffix != "" {
+		rules = append(rules, s3types.FilterRule{Name: s3types.FilterRuleNameSuffix, Value: &n.Suffix})
+	}
 	return s3types.QueueConfiguration{
-		Id: aws.String(strings.ReplaceAll(string(n.Queue), "_", "-")), QueueArn: &arn, Events: []s3types.Event{"s3:ObjectCreated:*"},
-		Filter: &s3types.NotificationConfigurationFilter{Key: &s3types.S3KeyFilter{FilterRules: []s3types.FilterRule{
-			{Name: s3types.FilterRuleNamePrefix, Value: aws.String(n.Prefix)}, {Name: s3types.FilterRuleNameSuffix, Value: aws.String(n.Suffix)},
-		}}},
+		Id: aws.String(strings.Trim(n.Prefix, "/")), QueueArn: &arn, Events: []s3types.Event{"s3:ObjectCreated:*"},
+		Filter: &s3types.NotificationConfigurationFilter{Key: &s3types.S3KeyFilter{FilterRules: rules}},
 	}
 }

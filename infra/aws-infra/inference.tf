@@ -1,0 +1,3 @@
+locals {
+  sagemaker = var.inference_backend == "sagemaker"
+}
