@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"platform":              {"job"},
 	"platform/platformtest": {"job", "platform"},
 	"platform/gather":       {},
+	"platform/memory":       {"job", "platform"},
 	"platform/local":        {"job", "platform"},
 	"platform/aws":          {"job", "platform", "platform/gather"},
 	"platform/aws/awstest":  {"infra/stack", "platform", "platform/aws"},

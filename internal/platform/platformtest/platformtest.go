@@ -36,6 +36,8 @@ type Fixture struct {
 	// compare an upload's key, ignores If-Range, and may call a link to nothing forbidden. What the real platform refuses
 	// by these isn't tested then.
 	Lenient bool
+	// InMemory platforms keep what they hold in memory, also the content of a big object.
+	InMemory bool
 }
 
 // Harness opens a fixture that lives as long as the test.
