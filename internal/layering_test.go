@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"preview":               {"job", "media", "clip", "stereo", "stereo/yuv", "stereo/depth"},
 	"client":                {"job", "platform"},
 	"doctor":                {"media", "platform/local"},
-	"cli": {"job", "client", "doctor", "config", "media", "clip", "inference", "pipeline", "platform", "platform/local", "preview", "worker",
+	"cli": {"job", "client", "doctor", "config", "media", "clip", "inference", "pipeline", "platform", "platform/local", "platform/aws", "preview", "worker",
 		"web", "web/auth", "telemetry",
 		"scene", "stereo", "stereo/yuv", "stereo/depth"},
 	"tools/bench":     {"job", "client", "media", "clip", "pipeline", "platform", "platform/local", "web", "scene", "stereo", "stereo/yuv", "stereo/depth"},

@@ -54,6 +54,11 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// problemList is several errors that each stand on a line of their own.
+type problemList struct{ error }
+
+func (e problemList) Unwrap() error { return e.error }
+
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // Main runs the command line and returns the process's exit code.
@@ -135,13 +140,16 @@ func describeFlag(v *kong.Value) string {
 	return kong.DefaultHelpValueFormatter(&said)
 }
 
-// oneLine folds an error into a single line for a person.
+// oneLine folds an error into a single line for a person, and a list of problems into one for each.
 func oneLine(err error) string {
 	if errors.Is(err, context.Canceled) {
 		return "stopped; the same command continues where it was"
 	}
 	if errors.Is(err, platform.ErrFull) || errors.Is(err, syscall.ENOSPC) {
 		return platform.ErrFull.Error()
+	}
+	if errors.As(err, new(problemList)) {
+		return strings.ReplaceAll(err.Error(), "\n", "\nstereospot: ")
 	}
 	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,18 +19,16 @@ import (
 	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/pipeline"
 	"github.com/stereospot/stereospot/internal/platform"
-	"github.com/stereospot/stereospot/internal/platform/local"
 	"github.com/stereospot/stereospot/internal/telemetry"
 	"github.com/stereospot/stereospot/internal/web"
 	"github.com/stereospot/stereospot/internal/worker"
 )
 
-// node is one process at work on a data directory, whatever its roles.
+// node is one process at work on a site, whatever its roles.
 type node struct {
-	dir      string
+	*site
 	pace     config.Pace
 	log      *slog.Logger
-	store    *local.Store
 	scratch  *scratch
 	disk     *worker.Disk
 	pipeline *pipeline.Pipeline
@@ -38,38 +37,46 @@ type node struct {
 	counted  deliveries
 }
 
-// openNode opens the data directory and makes the pipeline that works on it.
-func openNode(ctx context.Context, data config.Data, pace config.Pace, log *slog.Logger) (n *node, err error) {
-	if err := media.CheckTools(ctx); err != nil {
+// openNode opens the site and makes the pipeline that works on it.
+func openNode(ctx context.Context, c roles, log *slog.Logger) (n *node, err error) {
+	if !c.toolless {
+		if err := media.CheckTools(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n = &node{pace: c.pace, log: log}
+	if n.site, err = openSite(ctx, c, log); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(data.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("can't make the data directory: %w (choose another with --data-dir)", err)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.leave())
+		}
+	}()
+	if n.scratch, err = openScratch(n.site.scratchDir); err != nil {
+		return nil, fmt.Errorf("can't write to %s: %w (choose another with %s)", n.site.scratchDir, err, n.site.scratchFlag)
 	}
-	n = &node{dir: data.DataDir, pace: pace, log: log}
-	if n.scratch, err = openScratch(filepath.Join(n.dir, "scratch")); err != nil {
-		return nil, fmt.Errorf("can't write to the data directory: %w (choose another with --data-dir)", err)
-	}
-	n.store, err = local.Open(ctx, n.dir, local.Options{Notifications: platform.Notifications(), Visibility: pace.Visibility})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("data directory %s: %w", n.dir, err), n.scratch.close())
-	}
-	n.disk = worker.NewDisk(n.dir, int64(data.MinFree), 5*time.Second, log)
-	p := n.store.Platform()
+	n.disk = worker.NewDisk(n.scratch.dir, int64(c.data.MinFree), 5*time.Second, log)
 	n.pipeline = &pipeline.Pipeline{
-		Platform:  p,
-		Converter: &inference.Local{Input: p.Input, Output: p.Output, Scratch: n.scratch.dir},
+		Platform:  n.site.platform,
+		Converter: &inference.Local{Input: n.site.platform.Input, Output: n.site.platform.Output, Scratch: n.scratch.dir},
 		Scratch:   n.scratch.dir,
 		Owner:     owner(n.scratch),
 		Log:       log,
 		Now:       time.Now,
-		LeaseTime: pace.Lease,
-		Pulse:     pace.Pulse,
+		LeaseTime: c.pace.Lease,
+		Pulse:     c.pace.Pulse,
 	}
-	if err := n.instrument(ctx); err != nil {
-		return nil, errors.Join(err, n.store.Close(), n.scratch.close())
+	return n, n.instrument(ctx)
+}
+
+// leave closes what the node has opened.
+func (n *node) leave() error {
+	var err error
+	if n.scratch != nil {
+		err = n.scratch.close()
 	}
-	return n, nil
+	return errors.Join(n.site.close(), err)
 }
 
 // instrument has the work counted, and traced where the environment says.
@@ -92,21 +99,22 @@ func owner(s *scratch) string {
 	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), filepath.Base(s.dir))
 }
 
-// close sends the last traces, for five seconds at most though ctx has ended, and leaves the data directory.
+// close sends the last traces, for five seconds at most though ctx has ended, and leaves the site.
 func (n *node) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := n.traces.Close(ctx); err != nil {
 		n.log.Warn("the last traces weren't sent", "error", err)
 	}
-	return errors.Join(n.store.Close(), n.scratch.close())
+	return n.leave()
 }
 
 // worker returns the worker of one queue.
 func (n *node) worker(q platform.QueueName, concurrency int) *worker.Worker {
+	visibility := cmp.Or(n.pace.Visibility, q.Visibility())
 	return worker.New(worker.Config{
 		Name: q, Queue: n.pipeline.Queues[q], Handler: worker.Steps(n.pipeline, q), Concurrency: concurrency,
-		Visibility: n.pace.Visibility, Poll: 20 * time.Second, Backoff: worker.Backoff{First: n.pace.Retry, Limit: 5 * time.Minute},
+		Visibility: visibility, Poll: 20 * time.Second, Backoff: worker.Backoff{First: n.pace.Retry, Limit: 5 * time.Minute},
 		Drain: n.pace.Drain, Gate: n.disk, Metrics: n.counted, Log: n.log,
 	})
 }
@@ -120,7 +128,7 @@ func newLogger(c config.Log, to io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(to, options))
 }
 
-// scratch is this process's directory for files under way, on the data directory's disk.
+// scratch is this process's directory for files under way.
 type scratch struct {
 	dir  string
 	lock *os.File

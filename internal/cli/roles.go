@@ -18,10 +18,14 @@ import (
 
 // roles is what all roles of a process share.
 type roles struct {
-	data   config.Data
-	pace   config.Pace
-	log    config.Log
-	queues map[platform.QueueName]int // whose messages the process handles, and how many of each at a time
+	data          config.Data
+	aws           config.AWS // its zero value is a data directory
+	segmentOutput config.SegmentOutput
+	sessions      config.Sessions
+	pace          config.Pace
+	log           config.Log
+	queues        map[platform.QueueName]int // whose messages the process handles, and how many of each at a time
+	toolless      bool                       // whether the process does without FFmpeg
 }
 
 // role starts one of a process's tasks on r; what it starts ends with r's contexts.
@@ -42,7 +46,7 @@ type running struct {
 // may end. A second signal stops that too.
 func runRoles(ctx context.Context, std streams, c roles, list ...role) error {
 	log := newLogger(c.log, std.err)
-	n, err := openNode(ctx, c.data, c.pace, log)
+	n, err := openNode(ctx, c, log)
 	if err != nil {
 		return err
 	}

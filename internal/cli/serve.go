@@ -57,7 +57,8 @@ func (c *webUICommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	return runRoles(ctx, std, roles{data: c.Data, pace: c.Pace, log: c.Log}, webRole(c.Listen, access), upkeepRole(c.Upkeep))
+	return runRoles(ctx, std, roles{data: c.Data, aws: c.AWS, segmentOutput: c.SegmentOutput, sessions: c.Sessions, pace: c.Pace, log: c.Log},
+		webRole(c.Listen, access), upkeepRole(c.Upkeep))
 }
 
 // checkWeb returns who may use the web server, and every problem of its role at once.
@@ -98,7 +99,8 @@ func (c *mediaWorkerCommand) Run(ctx context.Context, std streams) error {
 	if err := c.Check(); err != nil {
 		return usageError{err}
 	}
-	return runRoles(ctx, std, roles{data: c.Data, pace: c.Pace, log: c.Log, queues: mediaQueues(c.Splitting)}, statusRole(c.Metrics), workRole)
+	return runRoles(ctx, std, roles{data: c.Data, aws: c.AWS, segmentOutput: c.SegmentOutput, pace: c.Pace, log: c.Log, queues: mediaQueues(c.Splitting)},
+		statusRole(c.Metrics), workRole)
 }
 
 type videoWorkerCommand struct{ config.VideoWorker }
@@ -116,7 +118,8 @@ func (c *videoWorkerCommand) Run(ctx context.Context, std streams) error {
 	if err := c.Check(); err != nil {
 		return usageError{err}
 	}
-	return runRoles(ctx, std, roles{data: c.Data, pace: c.Pace, log: c.Log, queues: videoQueues(c.Converting)}, statusRole(c.Metrics), workRole)
+	return runRoles(ctx, std, roles{data: c.Data, aws: c.AWS, pace: c.Pace, log: c.Log, queues: videoQueues(c.Converting)},
+		statusRole(c.Metrics), workRole)
 }
 
 // mediaQueues are the queues of who splits films, records converted segments, and joins them.
@@ -143,7 +146,7 @@ func workRole(r *running) error {
 func upkeepRole(c config.Upkeep) role {
 	return func(r *running) error {
 		r.pipeline.Policy = policy(c)
-		r.pipeline.Sweeper = r.store
+		r.pipeline.Sweeper = r.sweeper
 		r.work.Go(func() error { r.reconcile(c.ReconcileEvery); return nil })
 		return nil
 	}
@@ -191,18 +194,21 @@ func webRole(c config.Listen, access auth.Options) role {
 		server := &http.Server{Handler: site, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: site.Limits.HeaderBytes}
 		r.work.Go(func() error { return site.Run(r.soft) })
 		r.work.Go(func() error { return r.serveHTTP(server, listener) })
-		fmt.Fprintf(r.std.out, "StereoSpot is at http://%s (data in %s)\n", listener.Addr(), r.dir)
+		fmt.Fprintf(r.std.out, "StereoSpot is at http://%s (data in %s)\n", listener.Addr(), r.site.name)
 		return nil
 	}
 }
 
 func (r *running) webConfig(c config.Listen, access auth.Options) web.Config {
-	return web.Config{
-		Platform: r.pipeline.Platform, Actions: r.pipeline, Objects: r.store.Handler(), Auth: access, Log: r.log, Version: version(),
+	config := web.Config{
+		Platform: r.pipeline.Platform, Actions: r.pipeline, Objects: r.objects, Auth: access, Log: r.log, Version: version(),
 		PublicURL: c.PublicURL, Scratch: r.scratch.dir, PrivateWebhooks: c.PrivateWebhooks, Metrics: r.metrics, Traces: r.traces,
-		Probes:    r.probes(),
-		FreeBytes: func() (int64, error) { s, err := r.disk.Status(); return s.Free - s.MinFree, err },
+		Probes: r.probes(),
 	}
+	if r.filmsHere {
+		config.FreeBytes = func() (int64, error) { s, err := r.disk.Status(); return s.Free - s.MinFree, err }
+	}
+	return config
 }
 
 // serveHTTP serves until the soft stop; requests under way may end within the time to drain, or until the hard stop.

@@ -227,7 +227,7 @@ func TestScratchOfTheDeadIsSweptAndOfTheLivingIsNot(t *testing.T) {
 
 func TestServerOpenToTheNetworkNeedsAPassword(t *testing.T) {
 	for _, role := range []string{"serve", "web-ui"} {
-		r := stereospot(t, role, "--addr", "0.0.0.0:0", "--data-dir", t.TempDir(), "--pulse", "0s")
+		r := stereospot(t, role, "--addr", "0.0.0.0:0", "--data-dir", t.TempDir(), "--pulse=-1s")
 		if r.code != exitUsage || !strings.Contains(r.err, "STEREOSPOT_PASSWORD") || !strings.Contains(r.err, "--pulse") {
 			t.Errorf("%s: exit %d: %s", role, r.code, r.err)
 		}

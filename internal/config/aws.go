@@ -24,7 +24,7 @@ const (
 type AWS struct {
 	Platform   Place  `help:"What the roles share: a data directory (local), or AWS (aws)." env:"STEREOSPOT_PLATFORM" enum:"local,aws" default:"local"`
 	ScratchDir string `help:"Directory for files under way. Default: the system's for temporary files." env:"STEREOSPOT_SCRATCH_DIR" type:"path" placeholder:"DIR" group:"aws"`
-	Region     string `name:"aws-region" help:"Region of everything below." env:"AWS_REGION" placeholder:"REGION" group:"aws" aws:"required"`
+	Region     string `name:"aws-region" help:"Region of the deployment." env:"AWS_REGION" placeholder:"REGION" group:"aws" aws:"required"`
 
 	InputBucketName  string `name:"input-bucket" help:"Bucket of sources and segments." env:"INPUT_BUCKET_NAME" placeholder:"NAME" group:"aws" aws:"required"`
 	OutputBucketName string `name:"output-bucket" help:"Bucket of converted segments and results." env:"OUTPUT_BUCKET_NAME" placeholder:"NAME" group:"aws" aws:"required"`

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go/logging"
 
@@ -32,20 +33,20 @@ type Resources struct {
 	InputBucket, OutputBucket                   string
 	JobsTable, CompletionsTable, TriggeredTable string
 	QueueURLs                                   map[platform.QueueName]string
-	Now                                         func() time.Time // the clock; nil is time.Now
+	SessionKeySecret                            string // ARN of what seals sessions; empty: made and kept in the triggered table
+
+	Now func() time.Time // the clock; nil is time.Now
 }
 
-// Open connects to a deployment. Credentials, region and endpoints come from the SDK's own chain of environment
-// variables, files and roles. It sends nothing yet.
-func Open(ctx context.Context, log *slog.Logger, r Resources) (platform.Platform, error) {
-	cfg, err := Load(ctx, log)
-	if err != nil {
-		return platform.Platform{}, err
+func (r Resources) clock() func() time.Time {
+	if r.Now == nil {
+		return time.Now
 	}
-	return Connect(cfg, r), nil
+	return r.Now
 }
 
-// Load returns the SDK's configuration with this package's retries and timeouts, unless more says otherwise.
+// Load returns the SDK's configuration with this package's retries and timeouts, unless more says otherwise. Credentials,
+// region and endpoints come from the SDK's own chain of environment variables, files and roles.
 func Load(ctx context.Context, log *slog.Logger, more ...func(*config.LoadOptions) error) (aws.Config, error) {
 	return config.LoadDefaultConfig(ctx, append([]func(*config.LoadOptions) error{
 		config.WithHTTPClient(httpClient()), config.WithRetryer(retryer), config.WithLogger(sdkLog(log)),
@@ -75,11 +76,9 @@ func httpClient() *awshttp.BuildableClient {
 		})
 }
 
-// Connect is Open with a configuration that Load returned.
+// Connect returns the platform of a deployment, with a configuration that Load returned. It sends nothing yet.
 func Connect(cfg aws.Config, r Resources) platform.Platform {
-	if r.Now == nil {
-		r.Now = time.Now
-	}
+	r.Now = r.clock()
 	// An endpoint of one's own, mostly an emulator's, has no host names for buckets.
 	s3c := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
 	input, output := newBucket(s3c, r.InputBucket), newBucket(s3c, r.OutputBucket)
@@ -91,6 +90,9 @@ func Connect(cfg aws.Config, r Resources) platform.Platform {
 		Input: input, Output: output, Uploads: input, Links: output,
 		Tokens: tokens{t}, Secrets: secrets{t}, Outbox: outbox{t},
 		Queues: map[platform.QueueName]platform.Queue{}, DeadLetters: map[platform.QueueName]platform.DeadLetters{},
+	}
+	if r.SessionKeySecret != "" {
+		p.Secrets = &managedSecrets{Secrets: p.Secrets, client: secretsmanager.NewFromConfig(cfg), arn: r.SessionKeySecret, now: r.Now}
 	}
 	sqsc := sqs.NewFromConfig(cfg)
 	for name, url := range r.QueueURLs {

@@ -2,8 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -37,7 +35,7 @@ type Refusal func(w http.ResponseWriter, r *http.Request, status int, detail str
 type Guard struct {
 	Options
 	tokens platform.Tokens
-	key    []byte // signs sessions
+	keys   keyRing // sign sessions
 	now    func() time.Time
 	log    *slog.Logger
 	refuse Refusal
@@ -48,17 +46,15 @@ type Guard struct {
 // NewGuard returns a Guard. Sessions are signed with a key that all processes on the same data share, and end when the
 // password changes.
 func NewGuard(ctx context.Context, o Options, p platform.Platform, now func() time.Time, log *slog.Logger, refuse Refusal) (*Guard, error) {
-	secret, err := p.Secrets.Secret(ctx, "session")
+	keys, err := newKeyRing(ctx, p.Secrets, o.Password)
 	if err != nil {
 		return nil, err
 	}
-	mac := hmac.New(sha256.New, secret)
-	mac.Write([]byte(o.Password.text))
 	limit, err := newLimiter()
 	if err != nil {
 		return nil, err
 	}
-	g := &Guard{Options: o, tokens: p.Tokens, key: mac.Sum(nil), now: now, log: log, refuse: refuse, limit: limit}
+	g := &Guard{Options: o, tokens: p.Tokens, keys: keys, now: now, log: log, refuse: refuse, limit: limit}
 	if o.OIDC.Set() {
 		g.oidc = &provider{options: o.OIDC}
 	}
@@ -78,9 +74,10 @@ func (g *Guard) Identify(r *http.Request) (p Principal, ok bool, err error) {
 		return everybody, true, nil
 	}
 	if c, err := r.Cookie(CookieName); err == nil {
-		p, ok = open[Principal](g.key, "session", c.Value, g.now())
+		p, ok, err = openAny[Principal](r.Context(), g.keys, "session", c.Value, g.now())
+		return p, ok && p.Owner != "", err
 	}
-	return p, ok && p.Owner != "", nil
+	return p, false, nil
 }
 
 // bearer finds the token in an Authorization header.
@@ -128,7 +125,7 @@ func (g *Guard) signIn(w http.ResponseWriter, r *http.Request) {
 // begin starts a session and sends the browser on.
 func (g *Guard) begin(w http.ResponseWriter, r *http.Request, p Principal, next string) {
 	expires := g.now().Add(sessionFor)
-	text, err := seal(g.key, "session", p, expires)
+	text, err := sealFirst(r.Context(), g.keys, "session", p, expires)
 	if err != nil {
 		g.log.ErrorContext(r.Context(), "can't sign a session", "err", err)
 		g.refuse(w, r, http.StatusInternalServerError, "the server failed: try again")

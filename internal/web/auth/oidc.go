@@ -82,7 +82,7 @@ func (g *Guard) oidcLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	a := attempt{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Next: r.FormValue("next")}
 	expires := g.now().Add(attemptFor)
-	text, err := seal(g.key, "oidc", a, expires)
+	text, err := sealFirst(r.Context(), g.keys, "oidc", a, expires)
 	if err != nil {
 		g.oidcFailed(w, r, err)
 		return
@@ -95,7 +95,11 @@ func (g *Guard) oidcLogin(w http.ResponseWriter, r *http.Request) {
 func (g *Guard) oidcReturn(w http.ResponseWriter, r *http.Request) {
 	var a attempt
 	if c, err := r.Cookie(attemptCookie); err == nil {
-		a, _ = open[attempt](g.key, "oidc", c.Value, g.now())
+		a, _, err = openAny[attempt](r.Context(), g.keys, "oidc", c.Value, g.now())
+		if err != nil {
+			g.oidcFailed(w, r, err)
+			return
+		}
 	}
 	g.setCookie(w, attemptCookie, "", OIDCLogin, time.Unix(1, 0))
 	if a.State == "" || subtle.ConstantTimeCompare([]byte(a.State), []byte(r.FormValue("state"))) != 1 {

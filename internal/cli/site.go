@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/stereospot/stereospot/internal/config"
+	"github.com/stereospot/stereospot/internal/pipeline"
+	"github.com/stereospot/stereospot/internal/platform"
+	platformaws "github.com/stereospot/stereospot/internal/platform/aws"
+	"github.com/stereospot/stereospot/internal/platform/local"
+)
+
+// site is where a process finds what it shares with others: a data directory, or AWS.
+type site struct {
+	name     string // for people
+	platform platform.Platform
+	objects  http.Handler     // serves signed links; nil where they lead to a server of their own
+	sweeper  pipeline.Sweeper // nil where a crash leaves nothing to sweep
+	close    func() error
+
+	scratchDir  string // in which the process's own directory for files under way is made
+	scratchFlag string // by which a person chooses another
+	filmsHere   bool   // whether films are kept on the disk of scratchDir
+}
+
+// openSite opens the site that the process was told to work on.
+func openSite(ctx context.Context, c roles, log *slog.Logger) (*site, error) {
+	if c.aws.Platform == config.OnAWS {
+		return openAWS(ctx, c, log)
+	}
+	return openDirectory(ctx, c.data, c.pace)
+}
+
+// openDirectory opens a data directory, and makes it if there is none.
+func openDirectory(ctx context.Context, data config.Data, pace config.Pace) (*site, error) {
+	dir := data.DataDir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("can't make the data directory: %w (choose another with --data-dir)", err)
+	}
+	store, err := local.Open(ctx, dir, local.Options{Notifications: platform.Notifications(), Visibility: pace.Visibility})
+	if err != nil {
+		return nil, fmt.Errorf("data directory %s: %w", dir, err)
+	}
+	return &site{
+		name: dir, platform: store.Platform(), objects: store.Handler(), sweeper: store, close: store.Close,
+		scratchDir: filepath.Join(dir, "scratch"), scratchFlag: "--data-dir", filmsHere: true,
+	}, nil
+}
+
+// openAWS connects to a deployment on AWS and makes sure that all of it can be reached.
+func openAWS(ctx context.Context, c roles, log *slog.Logger) (*site, error) {
+	cfg, err := platformaws.Load(ctx, log, awsconfig.WithRegion(c.aws.Region))
+	if err != nil {
+		return nil, fmt.Errorf("configuration of AWS: %w", err)
+	}
+	r := resources(c)
+	if err := platformaws.Check(ctx, cfg, r); err != nil {
+		return nil, problemList{err}
+	}
+	return &site{
+		name: r.InputBucket + " and " + r.OutputBucket, platform: platformaws.Connect(cfg, r), close: func() error { return nil },
+		scratchDir: filepath.Join(c.aws.ScratchDir, "stereospot"), scratchFlag: "--scratch-dir",
+	}, nil
+}
+
+// resources names what the process uses of a deployment.
+func resources(c roles) platformaws.Resources {
+	r := platformaws.Resources{
+		InputBucket: c.aws.InputBucketName, OutputBucket: c.aws.OutputBucketName, JobsTable: c.aws.JobsTableName,
+		CompletionsTable: c.aws.SegmentCompletionsTableName, TriggeredTable: c.aws.ReassemblyTriggeredTableName,
+		SessionKeySecret: c.sessions.SessionKeySecretARN, QueueURLs: map[platform.QueueName]string{},
+	}
+	for name, url := range map[platform.QueueName]string{
+		platform.ChunkingQueue: c.aws.ChunkingQueueURL, platform.VideoWorkerQueue: c.aws.VideoWorkerQueueURL,
+		platform.ReassemblyQueue: c.aws.ReassemblyQueueURL, platform.SegmentOutputQueue: c.segmentOutput.SegmentOutputQueueURL,
+	} {
+		if url != "" {
+			r.QueueURLs[name] = url
+		}
+	}
+	return r
+}
