@@ -40,6 +40,8 @@ type commands struct {
 	DLQ         dlqCommand         `cmd:"" name:"dlq" help:"For operators: messages that failed as often as they may."`
 	Doctor      doctorCommand      `cmd:"" help:"Look for what keeps StereoSpot from working here, and say what to do."`
 	Backup      backupCommand      `cmd:"" help:"Copy a server's data directory, while it runs."`
+	Infra       infraCommand       `cmd:"" help:"For operators: a deployment on AWS, beside Terraform."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Ask a role of this machine whether it is well; for containers."`
 	Version     versionCommand     `cmd:"" help:"Print the version of StereoSpot and of FFmpeg."`
 }
 
