@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 
-	"github.com/stereospot/stereospot/internal/clip"
 	"github.com/stereospot/stereospot/internal/inference"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
@@ -40,11 +39,11 @@ func (p *Pipeline) Chunk(ctx context.Context, jobID string) error {
 // chunk does it with the source's file, and with a directory for files under way.
 func (p *Pipeline) chunk(ctx context.Context, j job.Job, source, dir string) error {
 	p.observe(Event{JobID: j.ID, Stage: Measuring})
-	plan, err := MakePlan(ctx, source, j.Options, j.Lossless)
+	plan, encode, err := p.films().Measure(ctx, source, j.Options, j.Lossless)
 	if err != nil {
 		return err
 	}
-	if j, err = p.settle(ctx, j, plan); err != nil {
+	if j, err = p.settle(ctx, j, plan, encode); err != nil {
 		return err
 	}
 	p.observe(Event{JobID: j.ID, Stage: Splitting, Plan: plan, Warnings: j.Warnings})
@@ -58,45 +57,10 @@ func (p *Pipeline) chunk(ctx context.Context, j job.Job, source, dir string) err
 	return p.trigger(ctx, j)
 }
 
-// MakePlan measures the source and plans its segments for the options. lossless forces segments that are
-// re-encoded without loss, for a source whose copies turned out not to decode to the same frames.
-func MakePlan(ctx context.Context, source string, o job.Options, lossless bool) (*media.Plan, error) {
-	support, err := clip.Support(o.Depth)
-	if err != nil {
-		return nil, err
-	}
-	src, err := media.Probe(ctx, source)
-	if err != nil {
-		return nil, err
-	}
-	timeline, err := readTimeline(ctx, src, lossless)
-	if err != nil {
-		return nil, err
-	}
-	return media.NewPlan(src, timeline, media.PlanOptions{
-		SegmentFrames: o.SegmentFrames, Support: support, Start: o.Start, Duration: o.Duration, Lossless: lossless,
-	})
-}
-
-func readTimeline(ctx context.Context, src *media.Source, lossless bool) (*media.Timeline, error) {
-	if lossless {
-		return media.ReadDecodedTimeline(ctx, src, "copies of its packets don't decode to the frames they promise")
-	}
-	return media.ReadTimeline(ctx, src)
-}
-
-// settle decides what a person left open about encoding, and writes it down with what the plan says before
-// any segment is: a segment may be converted before chunking is recorded as complete.
-func (p *Pipeline) settle(ctx context.Context, j job.Job, plan *media.Plan) (job.Job, error) {
-	src, e := &plan.Source, j.Options.Encode
-	var err error
-	if e.Codec, e.Encoder, err = media.ChooseEncoder(ctx, e.Codec, e.Encoder, src.Video.Bits); err != nil {
-		return j, err
-	}
-	if e.Container == job.AutoContainer {
-		e.Container = job.Container(media.AutoContainer(src))
-	}
-	_, lost := media.Carry(src, string(e.Container))
+// settle writes down what was decided about encoding, with what the plan says, before any segment is: a segment may be
+// converted before chunking is recorded as complete.
+func (p *Pipeline) settle(ctx context.Context, j job.Job, plan *media.Plan, e job.EncodeOptions) (job.Job, error) {
+	_, lost := media.Carry(&plan.Source, string(e.Container))
 	return p.advance(ctx, j.ID, job.ChunkingInProgress, func(j *job.Job) {
 		j.Settled, j.TotalFrames = e, plan.Frames()
 		j.Warnings = append(append([]string{}, plan.Warnings...), lost...)
@@ -122,7 +86,7 @@ func (p *Pipeline) writeSegments(ctx context.Context, j job.Job, source string, 
 	if err := p.sendKept(ctx, j, plan, missing); err != nil || len(missing) == 0 {
 		return err
 	}
-	return media.Split(ctx, source, plan, func(s media.Segment, path string) error {
+	return p.films().Split(ctx, source, plan, func(s media.Segment, path string) error {
 		if !missing[s.Index] {
 			return os.Remove(path)
 		}

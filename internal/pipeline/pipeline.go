@@ -21,11 +21,12 @@ import (
 	"github.com/stereospot/stereospot/internal/platform"
 )
 
-// Pipeline is what the steps work with. All fields but Observe and Traces are required; Run does without the
+// Pipeline is what the steps work with. All fields but Films, Observe and Traces are required; Run does without the
 // platform's queues, progress and uploads.
 type Pipeline struct {
 	platform.Platform
 	Converter inference.Converter
+	Films     Films  // nil means FFmpeg
 	Scratch   string // directory for files under way; best on the disk of the object stores
 	Owner     string // this process's name in leases
 	Log       *slog.Logger

@@ -68,7 +68,7 @@ func (p *Pipeline) reassemble(ctx context.Context, j job.Job) error {
 	}
 	p.observe(Event{JobID: j.ID, Stage: Reassembling, Plan: plan})
 	final := filepath.Join(dir, "final."+string(j.Settled.Container))
-	if _, err := media.Assemble(ctx, media.AssembleRequest{
+	if err := p.films().Assemble(ctx, media.AssembleRequest{
 		Plan: plan, SourcePath: source, Segments: segments, Container: string(j.Settled.Container),
 		Layout: clip.LayoutOf(j.Options.Format), Output: final,
 	}); err != nil {

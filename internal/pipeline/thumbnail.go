@@ -6,7 +6,6 @@ import (
 	"errors"
 
 	"github.com/stereospot/stereospot/internal/job"
-	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/platform"
 )
 
@@ -41,7 +40,7 @@ func (p *Pipeline) makeThumbnail(ctx context.Context, jobID, output string, fram
 	if err != nil {
 		return err
 	}
-	picture, err := media.Still(ctx, path, frames/2, thumbnailWidth)
+	picture, err := p.films().Still(ctx, path, frames/2, thumbnailWidth)
 	if err != nil {
 		return err
 	}

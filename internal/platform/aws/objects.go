@@ -11,23 +11,15 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
-	tmtypes "github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/stereospot/stereospot/internal/platform"
-)
-
-// Transfers' sizes: memory per transfer is about twice partsInFlight parts, whatever the size of the file.
-const (
-	partSize      = 8 << 20 // bytes; 10,000 parts hold 80 GB, and files that are larger get larger parts
-	partsInFlight = 3
 )
 
 // Bucket is one S3 bucket.
@@ -50,10 +42,7 @@ var (
 func newBucket(client *s3.Client, name string) *Bucket {
 	return &Bucket{
 		client: client, presign: s3.NewPresignClient(client), name: name,
-		transfers: transfermanager.New(client, func(o *transfermanager.Options) {
-			o.PartSizeBytes, o.MultipartUploadThreshold, o.Concurrency = partSize, partSize, partsInFlight
-			o.FailTimeout = 10 * time.Second // to abort a failed upload after its context has ended
-		}),
+		transfers: newTransfers(client),
 	}
 }
 
@@ -154,59 +143,16 @@ func wholeSize(out *s3.GetObjectOutput) int64 {
 	return aws.ToInt64(out.ContentLength)
 }
 
-// Put implements platform.Objects. Up to partSize bytes go in one request, more as a multipart upload that is
-// aborted when r or the context ends early; S3 verifies a checksum of every request.
+// Put implements platform.Objects. An upload in parts is dropped when r or the context ends early; S3 verifies a checksum
+// of every request. A file is sent from its beginning.
 func (b *Bucket) Put(ctx context.Context, key string, r io.Reader, opts platform.PutOptions) (platform.Object, error) {
 	if err := platform.CheckKey(key); err != nil {
 		return platform.Object{}, err
 	}
-	counted := &countingReader{r: r}
-	in := &transfermanager.UploadObjectInput{
-		Bucket: &b.name, Key: &key, Body: counted, Metadata: opts.Metadata, ChecksumAlgorithm: tmtypes.ChecksumAlgorithmCrc32,
+	if f, ok := r.(*os.File); ok {
+		return b.putFile(ctx, key, f, opts)
 	}
-	if opts.ContentType != "" {
-		in.ContentType = &opts.ContentType
-	}
-	if len(opts.Tags) > 0 {
-		in.Tagging = aws.String(tagging(opts.Tags))
-	}
-	if opts.IfAbsent {
-		in.IfNoneMatch = aws.String("*")
-	}
-	out, err := b.transfers.UploadObject(ctx, in, func(o *transfermanager.Options) { o.PartSizeBytes = partSizeFor(r) })
-	if err != nil {
-		return platform.Object{}, errors.Join(counted.err, named(key, err))
-	}
-	return platform.Object{Key: key, Size: counted.n, Modified: time.Now(), ETag: etag(out.ETag), Metadata: opts.Metadata}, nil
-}
-
-// partSizeFor returns the size of parts that a reader of known length fits into.
-func partSizeFor(r io.Reader) int64 {
-	f, ok := r.(*os.File)
-	if !ok {
-		return partSize
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return partSize
-	}
-	return max(partSize, info.Size()/(platform.MaxParts-1)+1)
-}
-
-// countingReader counts bytes and remembers the error that ended them, which the transfer manager may reword.
-type countingReader struct {
-	r   io.Reader
-	n   int64
-	err error
-}
-
-func (c *countingReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	if err != nil && !errors.Is(err, io.EOF) {
-		c.err = err
-	}
-	return n, err
+	return b.putStream(ctx, key, r, opts)
 }
 
 // tagging writes tags as the x-amz-tagging header wants them.

@@ -41,6 +41,16 @@ func TestSizeOfTheWholeIsReadFromAPart(t *testing.T) {
 	}
 }
 
+func TestFilesFitIntoTheirParts(t *testing.T) {
+	const limit = int64(filePartSize) * platform.MaxParts
+	for _, size := range []int64{1, filePartSize, limit, limit + 1, 5 << 40} {
+		part := filePartFor(size)
+		if n := (size + part - 1) / part; n > platform.MaxParts || part < filePartSize || part > platform.MaxPartSize {
+			t.Errorf("%d bytes in %d parts of %d", size, n, part)
+		}
+	}
+}
+
 func TestTagsAreEscaped(t *testing.T) {
 	got := tagging(map[string]string{"stereospot:expire": "segment", "a b": "c&d=e"})
 	if want := "a+b=c%26d%3De&stereospot%3Aexpire=segment"; got != want {

@@ -1,9 +1,11 @@
 package aws_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -28,12 +30,41 @@ func TestManagedStores(t *testing.T) {
 	t.Run("AnswersOfManyPagesAreReadToTheirEnd", func(t *testing.T) { testPages(t, p) })
 }
 
+// file writes content into a file.
+func file(t *testing.T, content string) *os.File {
+	t.Helper()
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	if _, err := f.WriteString(content); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
 func testTags(t *testing.T, p platform.Platform, bucket *s3.Client, r platformaws.Resources) {
-	opts := platform.PutOptions{Tags: map[string]string{"stereospot:expire": "segment"}}
-	big := strings.Repeat("x", 9<<20) // more than one part
-	for key, content := range map[string]string{"small.mp4": "x", "big.mp4": big} {
-		if _, err := p.Output.Put(t.Context(), key, strings.NewReader(content), opts); err != nil {
+	opts := platform.PutOptions{Tags: map[string]string{"stereospot:expire": "segment"}, ContentType: "video/mp4", Metadata: map[string]string{"k": "v"}}
+	big := strings.Repeat("0123456789", 4<<20) // more than two parts
+	for key, content := range map[string]io.Reader{
+		"small.mp4": strings.NewReader("x"), "big.mp4": strings.NewReader(big), "smallfile.mp4": file(t, "x"), "bigfile.mp4": file(t, big),
+	} {
+		put, err := p.Output.Put(t.Context(), key, content, opts)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if o, err := p.Output.Head(t.Context(), key); err != nil || o.ETag != put.ETag || o.Size != put.Size || o.Metadata["k"] != "v" {
+			t.Errorf("%s: %+v, %v; Put said %+v", key, o, err, put)
+		}
+		want := big
+		if put.Size == 1 {
+			want = "x"
+		}
+		if r, _, err := p.Output.Get(t.Context(), key, 0, -1); err != nil {
+			t.Error(err)
+		} else if got, err := io.ReadAll(r); string(got) != want || errors.Join(err, r.Close()) != nil {
+			t.Errorf("%s came back with other content, %v", key, err)
 		}
 		out, err := bucket.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: &r.OutputBucket, Key: &key})
 		if err != nil {
@@ -54,6 +85,20 @@ func testAbortedParts(t *testing.T, p platform.Platform, bucket *s3.Client, r pl
 	content := io.MultiReader(strings.NewReader(strings.Repeat("x", 20<<20)), failingReader{broken})
 	if _, err := p.Output.Put(t.Context(), "film.mp4", content, platform.PutOptions{}); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
+	}
+	stopped, stop := context.WithCancelCause(t.Context())
+	stop(broken)
+	if _, err := p.Output.Put(stopped, "film.mp4", file(t, strings.Repeat("x", 40<<20)), platform.PutOptions{}); err == nil {
+		t.Error("a file was sent although its sender was stopped")
+	}
+	if _, err := p.Output.Put(t.Context(), "there.mp4", strings.NewReader("first"), platform.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{1, 40 << 20} {
+		_, err := p.Output.Put(t.Context(), "there.mp4", file(t, strings.Repeat("x", size)), platform.PutOptions{IfAbsent: true})
+		if !errors.Is(err, platform.ErrExists) {
+			t.Errorf("a file of %d bytes over what is there: %v", size, err)
+		}
 	}
 	out, err := bucket.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: &r.OutputBucket})
 	if err != nil || len(out.Uploads) != 0 {

@@ -68,6 +68,7 @@ func TestEntryOfACallerThatGaveUpIsHandled(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		if fmt.Sprint(r.made) != "[[1]]" {
 			t.Errorf("requests %v", r.made)
 		}
