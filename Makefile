@@ -24,7 +24,7 @@ setup:
 	@scripts/setup.sh ffmpeg
 
 setup-test:
-	@scripts/setup.sh ffmpeg mediainfo mkvinfo chromium moto
+	@scripts/setup.sh ffmpeg mediainfo mkvinfo chromium moto onnxruntime
 
 # Films and results go to DATA; ARGS adds any option of `stereospot serve`, such as ARGS="--addr 127.0.0.1:9000".
 DATA ?= data

@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # Installs the named programs from the distribution where they are missing (as root), or says in one line
-# what to install. moto, an AWS emulator for the tests, goes to work/moto from PyPI.
-# Usage: setup.sh ffmpeg [mediainfo] [mkvinfo] [chromium] [moto]
+# what to install. From PyPI come moto, an AWS emulator for the tests, to work/moto, and ONNX Runtime's library, which
+# neural depth runs on, to work/onnxruntime.
+# Usage: setup.sh ffmpeg [mediainfo] [mkvinfo] [chromium] [moto] [onnxruntime]
 set -euo pipefail
 
 moto_version=5.2.5
-moto_home="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/work/moto"
+work="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/work"
+moto_home="$work/moto"
+onnxruntime_version=1.24.4
+onnxruntime_home="$work/onnxruntime"
 
 moto_is_there() {
   [ -n "${MOTO_SERVER:-}${AWS_ENDPOINT_URL:-}${AWS_ENDPOINT_URL_S3:-}" ] || # another emulator is named
@@ -21,6 +25,32 @@ install_moto() {
   echo "$moto_version" >"$moto_home/version"
 }
 
+onnxruntime_is_there() {
+  [ -n "${ORT_LIB:-}" ] || # another library is named
+    { [ "$(cat "$onnxruntime_home/version" 2>/dev/null)" = "$onnxruntime_version" ] && [ -e "$onnxruntime_home/libonnxruntime.so" ]; }
+}
+
+# The library is taken out of the Python package, whose hash is known; any version of Python will do for that.
+install_onnxruntime() {
+  echo "Installing ONNX Runtime $onnxruntime_version into work/onnxruntime …"
+  rm -rf "$onnxruntime_home"
+  mkdir -p "$onnxruntime_home"
+  local machine
+  machine="$(uname -m)"
+  cat >"$onnxruntime_home/requirements.txt" <<EOF
+onnxruntime==$onnxruntime_version \\
+  --hash=sha256:e54ad52e61d2d4618dcff8fa1480ac66b24ee2eab73331322db1049f11ccf330 \\
+  --hash=sha256:046ff290045a387676941a02a8ae5c3ebec6b4f551ae228711968c4a69d8f6b7
+EOF
+  python3 -m venv "$onnxruntime_home/venv"
+  "$onnxruntime_home/venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+    --implementation cp --python-version 3.11 --abi cp311 --platform "manylinux_2_28_$machine" --platform "manylinux_2_27_$machine" \
+    --dest "$onnxruntime_home" --requirement "$onnxruntime_home/requirements.txt"
+  (cd "$onnxruntime_home" && python3 -m zipfile -e onnxruntime-*.whl wheel && mv wheel/onnxruntime/capi/libonnxruntime.so.* libonnxruntime.so)
+  rm -rf "$onnxruntime_home"/{venv,wheel,requirements.txt,*.whl}
+  echo "$onnxruntime_version" >"$onnxruntime_home/version"
+}
+
 package_of() {
   case $1 in
     mkvinfo) echo mkvtoolnix ;;
@@ -30,10 +60,17 @@ package_of() {
 
 missing=()
 moto=
+onnxruntime=
 for program in "$@"; do
   if [ "$program" = moto ]; then
     moto_is_there && continue
     moto=missing
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    continue
+  fi
+  if [ "$program" = onnxruntime ]; then
+    onnxruntime_is_there && continue
+    onnxruntime=missing
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     continue
   fi
@@ -52,3 +89,4 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 [ -z "$moto" ] || install_moto
+[ -z "$onnxruntime" ] || install_onnxruntime

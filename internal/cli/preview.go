@@ -47,7 +47,7 @@ func (c *previewCommand) Run(ctx context.Context, std streams) error {
 	if err := errors.Join(media.CheckTools(ctx), checkOutput(c.Output, c.Yes)); err != nil {
 		return err
 	}
-	m, err := preview.At(ctx, c.Input, at, o)
+	m, err := preview.At(ctx, c.Input, at, o, nil)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,8 @@ type Request struct {
 	Format job.Format
 	Stereo job.StereoOptions
 	Depth  job.DepthOptions
+	// Models opens neural models; nil where there is only classic.
+	Models Models
 	Encode job.EncodeOptions
 	// Workers is how many goroutines render one frame; 0 means one per core.
 	Workers int
@@ -38,21 +40,6 @@ type Request struct {
 type Result struct {
 	Frames int
 	Cuts   []int // indices in the window of frames that start a new shot
-}
-
-// Support returns how many frames of lead-in and lead-out the named depth source needs.
-func Support(d job.DepthOptions) (int, error) {
-	est, err := depth.New(d.Model)
-	if err != nil {
-		return 0, err
-	}
-	return est.Support(), nil
-}
-
-// Validate returns every problem with o, the choice of a depth source that this program doesn't have among them.
-func Validate(o job.Options) error {
-	_, unknown := Support(o.Depth)
-	return errors.Join(o.Validate(), unknown)
 }
 
 // Convert runs the request. The output holds exactly the window's frames, in order, or does not exist.
@@ -74,6 +61,8 @@ type work[T yuv.Sample] struct {
 	video    media.Video
 	span     span
 	est      depth.Estimator
+	reducer  *depth.Reducer[T]
+	number   int // in the film, of the first decoded frame
 	renderer *stereo.Renderer[T]
 	reader   *media.FrameReader
 	encoder  *media.Encoder
@@ -129,7 +118,7 @@ func convert[T yuv.Sample](ctx context.Context, req Request, seg *media.SegmentF
 func newWork[T yuv.Sample](ctx context.Context, req Request, seg *media.SegmentFile) (*work[T], error) {
 	info := seg.Info()
 	v := info.Video
-	est, err := depth.New(req.Depth.Model)
+	est, err := NewEstimator(ctx, req.Depth, req.Models)
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +130,8 @@ func newWork[T yuv.Sample](ctx context.Context, req Request, seg *media.SegmentF
 	if w.span, err = decodeSpan(info, window, est.Support()); err != nil {
 		return nil, err
 	}
+	w.reducer = NewReducer[T](v, est)
+	w.number = info.First + w.span.first - info.Window.First
 	workers := req.Workers
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
@@ -217,15 +208,23 @@ type rendering[T yuv.Sample] struct {
 	depth depth.Map
 }
 
-// run moves frames through decode → estimate → render → encode, each in a goroutine of its own, over
-// short queues, so that all four overlap and memory stays bounded.
+// reduction is a decoded frame with what the estimator sees of it.
+type reduction[T yuv.Sample] struct {
+	frame   *picture[T]
+	reduced *depth.Picture
+}
+
+// run moves frames through decode → reduce → estimate → render → encode, each in a goroutine of its own, over
+// short queues, so that all overlap and memory stays bounded.
 func (w *work[T]) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	decoded := make(chan *picture[T], 2)
+	reduced := make(chan reduction[T], 2)
 	estimated := make(chan rendering[T], 1)
 	rendered := make(chan *picture[T], 2)
 	g.Go(func() error { defer close(decoded); return w.decode(ctx, decoded) })
-	g.Go(func() error { defer close(estimated); return w.estimate(ctx, decoded, estimated) })
+	g.Go(func() error { defer close(reduced); return w.reduce(ctx, decoded, reduced) })
+	g.Go(func() error { defer close(estimated); return w.estimate(ctx, reduced, estimated) })
 	g.Go(func() error { defer close(rendered); return w.render(ctx, estimated, rendered) })
 	g.Go(func() error { return w.encode(rendered) })
 	return g.Wait()
@@ -257,10 +256,23 @@ func (w *work[T]) decode(ctx context.Context, out chan<- *picture[T]) error {
 	}
 }
 
+// reduce makes the estimator's pictures.
+func (w *work[T]) reduce(ctx context.Context, in <-chan *picture[T], out chan<- reduction[T]) error {
+	number := w.number
+	for p := range in {
+		r := reduction[T]{p, w.reducer.Reduce(p.frame, nil)}
+		r.reduced.Number = number
+		number++
+		if err := send(ctx, out, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // estimate pairs every frame with its depth map. Estimates come Support frames late, so frames wait
 // here in display order; those of the lead-in and lead-out end here.
-func (w *work[T]) estimate(ctx context.Context, in <-chan *picture[T], out chan<- rendering[T]) error {
-	pw, ph := w.est.Size(w.video.Width, w.video.Height)
+func (w *work[T]) estimate(ctx context.Context, in <-chan reduction[T], out chan<- rendering[T]) error {
 	var waiting []*picture[T]
 	index := -w.span.lead // of the next estimate, in the window
 	pass := func(ready []depth.Estimate) error {
@@ -282,10 +294,9 @@ func (w *work[T]) estimate(ctx context.Context, in <-chan *picture[T], out chan<
 		}
 		return nil
 	}
-	fullRange := w.video.Color.Range == "pc"
-	for p := range in {
-		waiting = append(waiting, p)
-		ready, err := w.est.Push(depth.Reduce(p.frame, pw, ph, fullRange, nil))
+	for r := range in {
+		waiting = append(waiting, r.frame)
+		ready, err := w.est.Push(r.reduced)
 		if err != nil {
 			return err
 		}

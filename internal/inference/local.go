@@ -19,6 +19,8 @@ type Local struct {
 	Output  Writer
 	Scratch string // directory for files under way; best on the disk of Output
 	Workers int    // goroutines per frame; 0 means one per core
+	// Models opens neural models; nil where there is only classic.
+	Models clip.Models
 }
 
 var _ Converter = (*Local)(nil)
@@ -42,7 +44,7 @@ func (l *Local) Convert(ctx context.Context, r Request, progress func(int)) (Res
 	out := filepath.Join(dir, "out.mp4")
 	res, err := clip.Convert(ctx, clip.Request{
 		Input: in, Output: out, Format: r.Format, Stereo: r.Stereo, Depth: r.Depth, Encode: r.Encode,
-		Workers: l.Workers, Progress: progress,
+		Workers: l.Workers, Models: l.Models, Progress: progress,
 	})
 	if err != nil {
 		return Result{}, naming(err, in, r)

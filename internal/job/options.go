@@ -38,9 +38,58 @@ type StereoOptions struct {
 	Anaglyph        AnaglyphMethod `json:"anaglyph"`
 }
 
-// DepthOptions choose where depth comes from.
+// Classic is the depth source that needs no model.
+const Classic = "classic"
+
+// DepthOptions choose where depth comes from. What follows Model is for neural models alone.
 type DepthOptions struct {
-	Model string `json:"model"` // "classic", later the name of a neural model
+	Model string `json:"model"` // Classic, or the name or path of a neural model
+	// Content is the SHA-256 of the model, hexadecimal: results of different models are never mixed.
+	Content string `json:"content,omitempty"`
+	// Size is the shorter side of the picture that the model sees, in pixels; 0 is the model's own.
+	Size int `json:"size,omitempty"`
+	// Every has the model see only every n-th frame of the film; 0 and 1 are all.
+	Every int `json:"every,omitempty"`
+	// Flip averages the depth of the picture and of the mirrored one.
+	Flip bool `json:"flip,omitempty"`
+	// Orientation says what larger values of the model mean, where the model doesn't.
+	Orientation Orientation `json:"orientation,omitempty"`
+}
+
+// Orientation is what a larger value of a model's output means.
+type Orientation string
+
+// The orientations.
+const (
+	AutoOrientation Orientation = ""     // as the model says; near where it says nothing
+	LargerIsNear    Orientation = "near" // relative inverse depth
+	LargerIsFar     Orientation = "far"  // distance
+)
+
+// Limits of DepthOptions.
+const (
+	LeastDepthSize = 56
+	MostDepthSize  = 2072
+	MostDepthEvery = 12
+)
+
+// validate calls bad with every problem.
+func (d DepthOptions) validate(bad func(format string, args ...any)) {
+	if d.Model == "" {
+		bad("depth source is empty: use classic")
+	}
+	if d.Size != 0 && (d.Size < LeastDepthSize || d.Size > MostDepthSize) {
+		bad("depth size is %d: use %d to %d, or 0 for the model's own", d.Size, LeastDepthSize, MostDepthSize)
+	}
+	if d.Every < 0 || d.Every > MostDepthEvery {
+		bad("depth every is %d: use 1 (all frames) to %d", d.Every, MostDepthEvery)
+	}
+	if !slices.Contains([]Orientation{AutoOrientation, LargerIsNear, LargerIsFar}, d.Orientation) {
+		bad("depth orientation is %q: use near or far", d.Orientation)
+	}
+	if d.Model == Classic && d != (DepthOptions{Model: Classic}) {
+		bad("size, every, flip and orientation of depth need a neural model: classic has none of them")
+	}
 }
 
 // EncodeOptions shape the encoded video.
@@ -75,7 +124,7 @@ func DefaultOptions() Options {
 	return Options{
 		Format:        FullSBS,
 		Stereo:        StereoOptions{Divergence: 2.0, Convergence: 0.5, Eyes: BothEyes, Anaglyph: Dubois},
-		Depth:         DepthOptions{Model: "classic"},
+		Depth:         DepthOptions{Model: Classic},
 		Encode:        EncodeOptions{Encoder: "auto", CRF: -1, Container: AutoContainer},
 		SegmentFrames: DefaultSegmentFrames,
 	}
@@ -103,9 +152,7 @@ func (o Options) Validate() error {
 	if !slices.Contains(AnaglyphMethods(), o.Stereo.Anaglyph) {
 		bad("anaglyph method is %q: use dubois, color, half-color or gray", o.Stereo.Anaglyph)
 	}
-	if o.Depth.Model == "" {
-		bad("depth source is empty: use classic")
-	}
+	o.Depth.validate(bad)
 	if !slices.Contains([]string{"", "h264", "hevc"}, o.Encode.Codec) {
 		bad("codec is %q: use h264 or hevc", o.Encode.Codec)
 	}

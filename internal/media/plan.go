@@ -33,6 +33,8 @@ type Plan struct {
 	// Shift is added to a frame's time in milliseconds to give its timestamp in a copied segment
 	// file, so that none is negative.
 	Shift int64 `json:"shift,omitempty"`
+	// Before is how many of the source's frames come before the plan's first.
+	Before int `json:"before,omitempty"`
 	// LosslessFirst is the number of the plan's first frame among the source's, by which lossless
 	// segments are timed.
 	LosslessFirst int `json:"lossless_first,omitempty"`
@@ -87,6 +89,7 @@ func NewPlan(src *Source, tl *Timeline, o PlanOptions) (*Plan, error) {
 		Times: NewTimes(tl.PTS[lo:hi]), LastDuration: tl.LastDuration, Origin: origin,
 		Partial: lo > 0 || hi < len(tl.PTS), Support: o.Support,
 		Packets: tl.Packets, Lossless: tl.NotCopyable, Warnings: slices.Clone(src.Warnings), table: tl.table,
+		Before: lo,
 	}
 	if lo > 0 {
 		p.Origin = tl.PTS[lo]

@@ -22,6 +22,8 @@ type SegmentInfo struct {
 	// LeadIn and LeadOut are how many frames before and after its own the engine may look at.
 	LeadIn  int `json:"lead_in"`
 	LeadOut int `json:"lead_out"`
+	// First is the number in the source of the first of the segment's own frames.
+	First int `json:"first,omitempty"`
 	// Start is the timestamp in the file of the first frame, in milliseconds; what is shown earlier doesn't count.
 	Start int64 `json:"start"`
 	Video Video `json:"video"`
@@ -228,7 +230,7 @@ func (p *Plan) fileTime(frame int) int64 {
 func (p *Plan) info(s Segment) SegmentInfo {
 	in, out := p.Lead(s)
 	info := SegmentInfo{
-		Index: s.Index, Total: len(p.Segments), Frames: s.FileFrames, Window: s.Window(), LeadIn: in, LeadOut: out,
+		Index: s.Index, Total: len(p.Segments), Frames: s.FileFrames, Window: s.Window(), LeadIn: in, LeadOut: out, First: p.Before + s.First,
 		Start: milliseconds(s.FileStart, p.TimeBase) + p.Shift, Video: p.Video,
 	}
 	if p.Lossless != "" {

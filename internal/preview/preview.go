@@ -47,8 +47,8 @@ type Still struct {
 }
 
 // At returns the moment of the film at the given second, as it would be converted with o.
-func At(ctx context.Context, path string, seconds float64, o job.Options) (*Moment, error) {
-	s, err := Find(ctx, path, seconds, o.Depth)
+func At(ctx context.Context, path string, seconds float64, o job.Options, models clip.Models) (*Moment, error) {
+	s, err := Find(ctx, path, seconds, o.Depth, models)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (s *Still) Moment(o job.Options) (*Moment, error) {
 
 // Find measures the film around the given second and returns the frame that is shown then. The depth is the
 // one that the whole conversion would use: the engine looks as far around the frame as it does there.
-func Find(ctx context.Context, path string, seconds float64, d job.DepthOptions) (*Still, error) {
+func Find(ctx context.Context, path string, seconds float64, d job.DepthOptions, models clip.Models) (*Still, error) {
 	src, err := media.Probe(ctx, path)
 	if err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func Find(ctx context.Context, path string, seconds float64, d job.DepthOptions)
 	if plan.Video.Bits > 8 {
 		find = still[uint16]
 	}
-	s, err := find(ctx, plan, segment, seconds, d)
+	s, err := find(ctx, plan, segment, seconds, d, models)
 	if err != nil {
 		return nil, err
 	}
@@ -146,9 +146,9 @@ func nearest(plan *media.Plan, seconds float64) int {
 	return best
 }
 
-func still[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, seconds float64, d job.DepthOptions) (*Still, error) {
+func still[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, seconds float64, d job.DepthOptions, models clip.Models) (*Still, error) {
 	at := nearest(plan, seconds)
-	frame, m, err := estimate[T](ctx, plan, segment, at, d)
+	frame, m, err := estimate[T](ctx, plan, segment, at, d, models)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func still[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, 
 }
 
 // estimate decodes the segment and returns frame number at with its depth.
-func estimate[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, at int, d job.DepthOptions) (*yuv.Frame[T], *depth.Map, error) {
+func estimate[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, at int, d job.DepthOptions, models clip.Models) (*yuv.Frame[T], *depth.Map, error) {
 	file, err := media.OpenSegment(ctx, segment)
 	if err != nil {
 		return nil, nil, err
@@ -180,12 +180,12 @@ func estimate[T yuv.Sample](ctx context.Context, plan *media.Plan, segment strin
 		return nil, nil, err
 	}
 	defer reader.Close()
-	est, err := depth.New(d.Model)
+	est, err := clip.NewEstimator(ctx, d, models)
 	if err != nil {
 		return nil, nil, err
 	}
 	v := plan.Video
-	pw, ph := est.Size(v.Width, v.Height)
+	reducer := clip.NewReducer[T](v, est)
 	var wanted *yuv.Frame[T]
 	var maps []depth.Estimate
 	for i := 0; ; i++ {
@@ -200,7 +200,9 @@ func estimate[T yuv.Sample](ctx context.Context, plan *media.Plan, segment strin
 		if i == at {
 			wanted = frame
 		}
-		ready, err := est.Push(depth.Reduce(frame, pw, ph, v.Color.Range == "pc", nil))
+		reduced := reducer.Reduce(frame, nil)
+		reduced.Number = file.Info().First + i
+		ready, err := est.Push(reduced)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -18,6 +18,12 @@ type colorimetry struct {
 	neutral, colorSpan float64
 }
 
+// LumaWeights returns the shares of red and blue in luma for a stream's matrix tag; see newColorimetry.
+func LumaWeights(matrix string, w, h int) (red, blue float64) {
+	c := newColorimetry(matrix, false, 8, w, h)
+	return c.kr, c.kb
+}
+
 // newColorimetry reads the stream's tags. Without a matrix tag, what players assume counts: BT.601
 // up to 1024×576, BT.709 above.
 func newColorimetry(matrix string, full bool, bits, w, h int) colorimetry {

@@ -53,7 +53,7 @@ func (s *Server) createJob(ctx context.Context, in *createRequest) (*jobAnswer, 
 	if err != nil {
 		return nil, err
 	}
-	options, err := in.Body.Options.apply(job.DefaultOptions())
+	options, err := s.applyOptions(defaultOptions(), in.Body.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +215,7 @@ func (s *Server) change(ctx context.Context, id string, title *string, options o
 			}
 		}
 		j.UpdatedAt = s.Now()
-		j.Options, err = options.apply(j.Options)
+		j.Options, err = s.applyOptions(j.Options, options)
 		return err
 	})
 	if err != nil {

@@ -11,6 +11,13 @@ import (
 	"github.com/stereospot/stereospot/internal/job"
 )
 
+// defaultOptions are what a person who chooses nothing gets, the depth source unsettled.
+func defaultOptions() job.Options {
+	o := job.DefaultOptions()
+	o.Depth.Model = autoDepth
+	return o
+}
+
 // optionsPatch is job.Options with any field left out. It changes only what it names.
 type optionsPatch json.RawMessage
 
@@ -43,14 +50,20 @@ func optional(r huma.Registry, s *huma.Schema) *huma.Schema {
 	return &relaxed
 }
 
-// apply returns base with what p names changed, if the whole is valid.
-func (p optionsPatch) apply(base job.Options) (job.Options, error) {
+// applyOptions returns base with what p names changed, if the whole is valid.
+func (s *Server) applyOptions(base job.Options, p optionsPatch) (job.Options, error) {
 	if len(p) > 0 {
+		if renamesDepth(p) {
+			base.Depth = job.DepthOptions{}
+		}
 		d := json.NewDecoder(bytes.NewReader(p))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&base); err != nil {
 			return base, huma.Error422UnprocessableEntity("options: " + err.Error())
 		}
+	}
+	if err := s.resolveDepth(&base); err != nil {
+		return base, err
 	}
 	if err := clip.Validate(base); err != nil {
 		return base, huma.Error422UnprocessableEntity("options: " + err.Error())

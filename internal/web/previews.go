@@ -7,6 +7,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"github.com/stereospot/stereospot/internal/clip"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/platform"
@@ -28,6 +29,7 @@ var errBusy = errors.New("many previews are being made")
 type previews struct {
 	input    platform.Objects
 	scratch  string
+	models   clip.Models
 	turn     chan struct{} // holds a token while a still is being found or shown
 	queue    chan struct{} // a token for each who waits
 	stills   *lru.Cache[stillKey, *preview.Still]
@@ -54,14 +56,14 @@ type pictureKey struct {
 	stereo job.StereoOptions
 }
 
-func newPreviews(input platform.Objects, scratch string) (*previews, error) {
+func newPreviews(input platform.Objects, scratch string, models clip.Models) (*previews, error) {
 	stills, err := lru.New[stillKey, *preview.Still](keptStills)
 	if err != nil {
 		return nil, err
 	}
 	pictures, err := lru.New[pictureKey, drawing](keptPictures)
 	return &previews{
-		input: input, scratch: scratch, turn: make(chan struct{}, 1), queue: make(chan struct{}, waitingStills),
+		input: input, scratch: scratch, models: models, turn: make(chan struct{}, 1), queue: make(chan struct{}, waitingStills),
 		stills: stills, pictures: pictures,
 	}, err
 }
@@ -120,7 +122,7 @@ func (p *previews) find(ctx context.Context, key stillKey) (*preview.Still, erro
 	if err != nil {
 		return nil, err
 	}
-	still, err := preview.Find(ctx, path, key.at, key.depth)
+	still, err := preview.Find(ctx, path, key.at, key.depth, p.models)
 	if err == nil {
 		p.stills.Add(key, still)
 	}

@@ -55,6 +55,8 @@ type Config struct {
 	Traces trace.TracerProvider
 	// PrivateWebhooks lets webhooks reach this machine and its network.
 	PrivateWebhooks bool
+	// Depth is where depth may come from; nil: from classic alone.
+	Depth DepthSources
 	// Scratch is a directory for the files of a preview under way.
 	Scratch string
 }
@@ -106,7 +108,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{Config: c, recent: &recentRate{jobs: c.Platform.Jobs}, plans: newPlanSizes(c.Platform.Input)}
 	s.hub = s.newHub()
 	var err error
-	if s.previews, err = newPreviews(c.Platform.Input, c.Scratch); err != nil {
+	if s.previews, err = newPreviews(c.Platform.Input, c.Scratch, c.Depth); err != nil {
 		return nil, err
 	}
 	if s.views, err = newViews(c.Now); err != nil {

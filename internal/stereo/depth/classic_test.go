@@ -251,7 +251,8 @@ func TestCutIsFoundAndAFlashIsNone(t *testing.T) {
 func TestMapsAreInRangeForEverySize(t *testing.T) {
 	for _, size := range [][2]int{{1, 1}, {2, 300}, {16, 16}, {16384, 16}, {9, 4000}, {641, 361}} {
 		e, _ := New("classic")
-		pw, ph := e.Size(size[0], size[1])
+		s := e.Sampling(size[0], size[1])
+		pw, ph := s.W, s.H
 		if pw < 1 || ph < 1 || pw > size[0] || ph > size[1] {
 			t.Fatalf("%v is analysed at %d×%d", size, pw, ph)
 		}
@@ -299,7 +300,7 @@ func TestReduceAveragesAreasAndUndoesTheRange(t *testing.T) {
 	for i := range f.U.Pix {
 		f.U.Pix[i], f.V.Pix[i] = 128, 240
 	}
-	p := Reduce(f, 2, 1, false, nil)
+	p := NewReducer[uint8](8, 4, Sampling{W: 2, H: 1}, Coding{}).Reduce(f, nil)
 	if want := []float32{0, 1}; !near(p.Y[0], want[0]) || !near(p.Y[1], want[1]) || !near(p.Cb[0], 0.5) || !near(p.Cr[0], 1) {
 		t.Errorf("Y %v Cb %v Cr %v", p.Y, p.Cb, p.Cr)
 	}
@@ -307,10 +308,10 @@ func TestReduceAveragesAreasAndUndoesTheRange(t *testing.T) {
 	for i := range wide.Y.Pix {
 		wide.Y.Pix[i] = 1023
 	}
-	if p := Reduce(wide, 3, 2, true, nil); !near(p.Y[5], 1) {
+	if p := NewReducer[uint16](8, 4, Sampling{W: 3, H: 2}, Coding{FullRange: true}).Reduce(wide, nil); !near(p.Y[5], 1) {
 		t.Errorf("10-bit full range white is %v", p.Y)
 	}
-	if again := Reduce(f, 2, 1, false, p); again != p {
+	if again := NewReducer[uint8](8, 4, Sampling{W: 2, H: 1}, Coding{}).Reduce(f, p); again != p {
 		t.Error("a picture of the right size is not reused")
 	}
 }
@@ -338,8 +339,13 @@ func BenchmarkClassic(b *testing.B) {
 
 func BenchmarkReduce1080p(b *testing.B) {
 	f := yuv.New[uint8](1920, 1080, 8)
-	var p *Picture
-	for range b.N {
-		p = Reduce(f, 256, 144, false, p)
+	for name, s := range map[string]Sampling{"areas": {W: 256, H: 144}, "cubic": {W: 924, H: 518, Cubic: true}} {
+		b.Run(name, func(b *testing.B) {
+			r := NewReducer[uint8](1920, 1080, s, Coding{})
+			var p *Picture
+			for range b.N {
+				p = r.Reduce(f, p)
+			}
+		})
 	}
 }

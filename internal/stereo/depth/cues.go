@@ -43,10 +43,10 @@ func focusCue(s *scratch, y []float32, w, h int) []float32 {
 }
 
 // estimate is the depth of frame t by itself: prior and focus, and motion as far as it can be believed.
-func (c *classic) estimate(t int) []float32 {
+func (c *cues) estimate(all *temporal, t int) []float32 {
 	s := &c.scratch
 	defer s.release(s.mark())
-	f := c.at(t)
+	f := all.at(t)
 	p := f.picture
 	if c.prior == nil {
 		c.prior = geometryPrior(p.W, p.H)
@@ -57,8 +57,8 @@ func (c *classic) estimate(t int) []float32 {
 	for i := range depth {
 		depth[i] = (1-focusShare)*prior[i] + focusShare*focus[i]
 	}
-	if other := c.partner(t); other != t {
-		motion := newParallax(s, newFlow(s, f.pyramid, c.at(other).pyramid), prior)
+	if other := partner(all, t); other != t {
+		motion := newParallax(s, newFlow(s, f.pyramid, all.at(other).pyramid), prior)
 		near := motion.near
 		guided(s, near, near, p.Y, p.W, p.H, parallaxRadius, parallaxEps)
 		lo, hi := percentiles(s, near, 0.02, 0.98)
@@ -84,8 +84,8 @@ func spreadTo(v []float32, lo, hi float32) {
 }
 
 // partner is the frame of the same shot that t's motion is measured to: baseline frames on if it can be, else back.
-func (c *classic) partner(t int) int {
-	from, to := c.shot(t, baseline)
+func partner(all *temporal, t int) int {
+	from, to := all.shot(t, baseline)
 	if to-t >= t-from {
 		return to
 	}

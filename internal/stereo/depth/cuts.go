@@ -61,7 +61,7 @@ const (
 
 // isCut reports whether frame t starts a new shot: it is far from the frame before, much further than the frames
 // around are from each other, and it isn't a flash after which the old shot goes on.
-func (c *classic) isCut(t int) bool {
+func (c *temporal) isCut(t int) bool {
 	if t == 0 || t-1 < c.first {
 		return false
 	}

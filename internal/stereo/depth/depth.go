@@ -17,7 +17,15 @@ type Map struct {
 type Picture struct {
 	W, H      int
 	Y, Cb, Cr []float32
+	// Number is the frame's in the film, so that what is done to every n-th frame falls on the same frames whatever
+	// part of the film a clip is.
+	Number int
+	// Weights are those of the luma, by which Y, Cb and Cr become red, green and blue.
+	Weights Weights
 }
+
+// Weights are the shares of red and blue in luma; the rest is green.
+type Weights struct{ R, B float32 }
 
 // Estimate is what an estimator says of one frame.
 type Estimate struct {
@@ -26,11 +34,18 @@ type Estimate struct {
 	Cut bool
 }
 
+// Sampling is how an estimator wants frames reduced to pictures.
+type Sampling struct {
+	W, H int
+	// Cubic asks for cubic interpolation, as the networks were trained with, instead of the mean of areas.
+	Cubic bool
+}
+
 // Estimator turns the pictures of one clip, pushed in display order, into one estimate each, in
 // the same order. An Estimator serves one clip and one goroutine.
 type Estimator interface {
-	// Size returns the picture size that the estimator wants for frames of w×h pixels.
-	Size(w, h int) (pw, ph int)
+	// Sampling returns the pictures that the estimator wants of frames of w×h pixels.
+	Sampling(w, h int) Sampling
 	// Support returns how many frames before and after a frame its map depends on.
 	Support() int
 	// Push adds the next picture, which the estimator may keep, and returns the estimates that became

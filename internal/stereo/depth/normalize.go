@@ -42,15 +42,12 @@ func nth(s []float32, k int) float32 {
 	return s[k]
 }
 
-// flattest is the smallest range that is stretched to the whole: noise in a flat scene must not become depth.
-const flattest = 0.1
-
-// stretch maps [lo, hi] to [0, 1], clamped.
-func stretch(v []float32, lo, hi float32) []float32 {
+// stretch maps [lo, hi] to [0, 1], clamped; a range smaller than flattest counts as that.
+func stretch(m Map, lo, hi, flattest float32) Map {
 	middle, half := (lo+hi)/2, max(hi-lo, flattest)/2
-	out := make([]float32, len(v))
-	for i, x := range v {
+	out := make([]float32, len(m.D))
+	for i, x := range m.D {
 		out[i] = min(max((x-middle)/(2*half)+0.5, 0), 1)
 	}
-	return out
+	return Map{W: m.W, H: m.H, D: out}
 }

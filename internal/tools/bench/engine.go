@@ -45,11 +45,11 @@ func (b *bench) engine(context.Context) error {
 		f()
 		*sum += coreTime(unix.RUSAGE_SELF) - begin
 	}
-	pw, ph := est.Size(w, h)
+	reducer := depth.NewReducer[uint8](w, h, est.Sampling(w, h), depth.Coding{})
 	var maps []depth.Estimate
 	for _, f := range film {
 		var p *depth.Picture
-		measure(&reduce, func() { p = depth.Reduce(f, pw, ph, false, nil) })
+		measure(&reduce, func() { p = reducer.Reduce(f, nil) })
 		measure(&estimate, func() {
 			ready, pushErr := est.Push(p)
 			maps, err = append(maps, ready...), pushErr

@@ -81,12 +81,12 @@ func estimate(s *scene.Scene, from, to int) ([]depth.Estimate, error) {
 	if err != nil {
 		return nil, err
 	}
-	pw, ph := est.Size(s.Width, s.Height)
+	reducer := depth.NewReducer[uint8](s.Width, s.Height, est.Sampling(s.Width, s.Height), depth.Coding{})
 	frame := yuv.New[uint8](s.Width, s.Height, 8)
 	var all []depth.Estimate
 	for t := from; t < to; t++ {
 		scene.Render(s, t, 0, frame, nil)
-		ready, err := est.Push(depth.Reduce(frame, pw, ph, false, nil))
+		ready, err := est.Push(reducer.Reduce(frame, nil))
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,247 @@
+//go:build cgo
+
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/stereospot/stereospot/internal/stereo/depth"
+)
+
+// Model is a network that is ready to run. Safe for concurrent use: runs take turns, because one run keeps all
+// threads of the machine busy.
+type Model struct {
+	path     string
+	spec     depth.Spec
+	provider Provider
+	threads  int
+	in, out  port
+
+	mu      sync.Mutex
+	session *ort.DynamicAdvancedSession
+	batch   int
+	bound   *binding // of the last size of picture
+}
+
+// port is one of the network's inputs or outputs.
+type port struct {
+	name  string
+	half  bool      // 16-bit values
+	shape ort.Shape // negative where any size will do
+}
+
+var _ depth.Net = (*Model)(nil)
+
+// loading guards the runtime, of which a process has one.
+var loading sync.Mutex
+
+// Runtime loads ONNX Runtime, unless this process has, and returns its version.
+func Runtime(library string) (version string, err error) {
+	loading.Lock()
+	defer loading.Unlock()
+	if ort.IsInitialized() {
+		return ort.GetVersion(), nil
+	}
+	path, err := FindLibrary(library)
+	if err != nil {
+		return "", err
+	}
+	ort.SetSharedLibraryPath(path)
+	switch err := ort.InitializeEnvironment(ort.WithLogLevelError()); {
+	case err == nil:
+		return ort.GetVersion(), nil
+	case strings.Contains(err.Error(), "API base"): // the library answers that it doesn't know this version of its interface
+		return "", unavailable("%s is older than ONNX Runtime 1.24: %s", path, howToGet)
+	default:
+		return "", unavailable("%s isn't an ONNX Runtime library for this machine (%v): %s", path, err, howToGet)
+	}
+}
+
+// Open loads the network in a file. What spec leaves open (the sizes) is read from the file.
+func Open(path string, spec depth.Spec, c Config) (*Model, error) {
+	if _, err := Runtime(c.Library); err != nil {
+		return nil, err
+	}
+	m := &Model{path: path, spec: spec, threads: c.Threads, batch: 1}
+	if m.threads <= 0 {
+		m.threads = runtime.GOMAXPROCS(0)
+	}
+	dynamic, err := m.inspect()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	if err := m.start(c); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	if m.provider != CPU && dynamic {
+		if m.batch = c.Batch; m.batch <= 0 {
+			m.batch = defaultBatch
+		}
+	}
+	return m, nil
+}
+
+// inspect reads the network's input and output, and reports whether it takes several pictures at once.
+func (m *Model) inspect() (dynamic bool, err error) {
+	plain, err := ort.NewSessionOptions()
+	if err != nil {
+		return false, err
+	}
+	defer plain.Destroy()
+	if err := plain.SetGraphOptimizationLevel(ort.GraphOptimizationLevelDisableAll); err != nil {
+		return false, err
+	}
+	ins, outs, err := ort.GetInputOutputInfoWithOptions(m.path, plain)
+	if err != nil {
+		return false, fmt.Errorf("not a network that ONNX Runtime %s can read: %w", ort.GetVersion(), err)
+	}
+	if len(ins) != 1 {
+		return false, fmt.Errorf("the network has %d inputs: use one that takes a picture alone", len(ins))
+	}
+	in := ins[0]
+	if d := in.Dimensions; len(d) != 4 || d[1] != 3 && d[1] != -1 {
+		return false, fmt.Errorf("the network's input %s is %s: use one that takes [batch, 3, height, width]", in.Name, d)
+	}
+	if m.in, err = newPort(in); err != nil {
+		return false, err
+	}
+	if m.out, err = newPort(chooseOutput(outs)); err != nil {
+		return false, err
+	}
+	m.spec.FixedH, m.spec.FixedW = int(max(in.Dimensions[2], 0)), int(max(in.Dimensions[3], 0))
+	return in.Dimensions[0] < 0, nil
+}
+
+// chooseOutput prefers the contract's name over the first output.
+func chooseOutput(outs []ort.InputOutputInfo) ort.InputOutputInfo {
+	for _, o := range outs {
+		if o.Name == "predicted_depth" {
+			return o
+		}
+	}
+	if len(outs) == 0 {
+		return ort.InputOutputInfo{}
+	}
+	return outs[0]
+}
+
+func newPort(i ort.InputOutputInfo) (port, error) {
+	switch i.DataType {
+	case ort.TensorElementDataTypeFloat:
+		return port{name: i.Name, shape: i.Dimensions}, nil
+	case ort.TensorElementDataTypeFloat16:
+		return port{name: i.Name, half: true, shape: i.Dimensions}, nil
+	}
+	return port{}, fmt.Errorf("the network's %s holds %s: use one of 32-bit or 16-bit floats", i.Name, i.DataType)
+}
+
+// start opens the session on the first provider that works.
+func (m *Model) start(c Config) error {
+	wanted := []Provider{c.Provider}
+	if c.Provider == "" || c.Provider == Auto {
+		wanted = []Provider{TensorRT, CUDA, CPU}
+	}
+	var errs []error
+	for _, p := range wanted {
+		err := m.startOn(p, c)
+		if err == nil {
+			m.provider = p
+			return nil
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", p, err))
+	}
+	if len(wanted) == 1 {
+		return fmt.Errorf("--depth-provider %w", errs[0])
+	}
+	return errors.Join(errs...)
+}
+
+func (m *Model) startOn(p Provider, c Config) error {
+	o, err := ort.NewSessionOptions()
+	if err != nil {
+		return err
+	}
+	defer o.Destroy()
+	err = errors.Join(
+		o.SetIntraOpNumThreads(m.threads), o.SetInterOpNumThreads(1), o.SetExecutionMode(ort.ExecutionModeSequential),
+		o.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll),
+		// Numbers next to zero cost a CPU dearly and mean nothing here.
+		o.AddSessionConfigEntry("session.set_denormal_as_zero", "1"),
+	)
+	if err == nil && p == TensorRT {
+		err = appendTensorRT(o, c)
+	}
+	if err == nil && (p == CUDA || p == TensorRT) { // CUDA computes what TensorRT leaves
+		err = appendCUDA(o, c)
+	}
+	if err != nil {
+		return err
+	}
+	m.session, err = ort.NewDynamicAdvancedSession(m.path, []string{m.in.name}, []string{m.out.name}, o)
+	return err
+}
+
+func appendCUDA(o *ort.SessionOptions, c Config) error {
+	cuda, err := ort.NewCUDAProviderOptions()
+	if err != nil {
+		return err
+	}
+	defer cuda.Destroy()
+	// The algorithm that a measurement prefers differs from run to run, and its bits with it.
+	options := map[string]string{"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}
+	if c.GPUMemory > 0 {
+		options["gpu_mem_limit"] = fmt.Sprint(c.GPUMemory)
+	}
+	return errors.Join(cuda.Update(options), o.AppendExecutionProviderCUDA(cuda))
+}
+
+func appendTensorRT(o *ort.SessionOptions, c Config) error {
+	trt, err := ort.NewTensorRTProviderOptions()
+	if err != nil {
+		return err
+	}
+	defer trt.Destroy()
+	options := map[string]string{}
+	if c.Cache != "" {
+		options["trt_engine_cache_enable"], options["trt_engine_cache_path"] = "1", c.Cache
+		options["trt_timing_cache_enable"] = "1" // the same kernels in every process
+	}
+	if c.GPUMemory > 0 {
+		options["trt_max_workspace_size"] = fmt.Sprint(c.GPUMemory)
+	}
+	return errors.Join(trt.Update(options), o.AppendExecutionProviderTensorRT(trt))
+}
+
+// Spec implements depth.Net.
+func (m *Model) Spec() depth.Spec { return m.spec }
+
+// Batch implements depth.Net.
+func (m *Model) Batch() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.batch
+}
+
+// String says what computes the network.
+func (m *Model) String() string {
+	if m.provider == CPU {
+		return fmt.Sprintf("CPU, %d threads, ONNX Runtime %s", m.threads, ort.GetVersion())
+	}
+	return fmt.Sprintf("%s, ONNX Runtime %s", map[Provider]string{CUDA: "CUDA", TensorRT: "TensorRT"}[m.provider], ort.GetVersion())
+}
+
+// Close frees the network.
+func (m *Model) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.bound.free()
+	m.bound = nil
+	return m.session.Destroy()
+}

@@ -1,0 +1,222 @@
+//go:build cgo
+
+package onnx
+
+import (
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stereospot/stereospot/internal/stereo/depth"
+	"github.com/stereospot/stereospot/internal/stereo/depth/onnx/onnxtest"
+)
+
+var imageNet = depth.Spec{Side: 56, Multiple: 14, Mean: [3]float32{0.485, 0.456, 0.406}, Std: [3]float32{0.229, 0.224, 0.225}}
+
+func open(t *testing.T, k onnxtest.Kind, c Config) *Model {
+	t.Helper()
+	c.Library = onnxtest.Library(t)
+	spec := imageNet
+	spec.Metric = k.Metric
+	m, err := Open(onnxtest.Write(t, k), spec, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+// scene is dark at the top and bright at the bottom right, and differs with seed.
+func scene(w, h, seed int) depth.Input {
+	p := &depth.Picture{W: w, H: h, Y: make([]float32, w*h), Cb: make([]float32, w*h), Cr: make([]float32, w*h), Weights: depth.Weights{R: 0.2126, B: 0.0722}}
+	for i := range p.Y {
+		x, y := i%w, i/w
+		p.Y[i] = float32(0.1+0.6*float64(y)/float64(h)) + float32(x)/float32(4*w) + 0.05*float32(math.Sin(float64(i*(seed+1))))
+		p.Cb[i], p.Cr[i] = 0.5, 0.5
+	}
+	return depth.Input{Picture: p}
+}
+
+func infer(t *testing.T, m *Model, pictures ...depth.Input) []depth.Map {
+	t.Helper()
+	maps, err := m.Infer(pictures)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(maps) != len(pictures) {
+		t.Fatalf("%d maps of %d pictures", len(maps), len(pictures))
+	}
+	return maps
+}
+
+func TestEveryKindOfNetworkGivesTheBrightnessAsDepth(t *testing.T) {
+	for name, k := range map[string]onnxtest.Kind{
+		"single": {}, "half": {Half: true}, "fixed": {Fixed: true}, "fixed half": {Fixed: true, Half: true}, "metric": {Metric: true},
+		"other names and shape": {Plane: true},
+	} {
+		m := open(t, k, Config{Provider: CPU})
+		w, h := m.Spec().Size(640, 360)
+		if k.Fixed != (w == onnxtest.FixedW && h == onnxtest.FixedH) {
+			t.Errorf("%s: pictures of %d×%d", name, w, h)
+		}
+		p := scene(w, h, 1)
+		got := infer(t, m, p)[0]
+		if got.W != w || got.H != h {
+			t.Fatalf("%s: a map of %d×%d for %d×%d", name, got.W, got.H, w, h)
+		}
+		for _, c := range [][2]int{{0, 0}, {w/14 - 1, 0}, {0, h/14 - 1}, {w/14 - 1, h/14 - 1}} {
+			want := patchMean(p, c[0], c[1])
+			if k.Metric {
+				want = 1 / (want + 0.1)
+			}
+			// The middle of a patch lies between two pixels either way, and the slope changes there.
+			x, y := 14*c[0]+7, 14*c[1]+7
+			v := (at(got, x, y) + at(got, x-1, y) + at(got, x, y-1) + at(got, x-1, y-1)) / 4
+			if math.Abs(v-want) > 0.02*max(1, want) {
+				t.Errorf("%s: patch %v is %v, want %v", name, c, v, want)
+			}
+		}
+	}
+}
+
+func at(m depth.Map, x, y int) float64 { return float64(m.D[y*m.W+x]) }
+
+func patchMean(p depth.Input, px, py int) float64 {
+	var sum float64
+	for y := range 14 {
+		for x := range 14 {
+			sum += float64(p.Y[(14*py+y)*p.W+14*px+x])
+		}
+	}
+	return sum / 196
+}
+
+func TestBitsDependOnThePictureAlone(t *testing.T) {
+	var pictures []depth.Input
+	for i := range 7 {
+		pictures = append(pictures, scene(84, 56, i))
+	}
+	single := open(t, onnxtest.Kind{}, Config{Provider: CPU, Threads: 1})
+	want := infer(t, single, pictures...)
+	several := open(t, onnxtest.Kind{}, Config{Provider: CPU, Threads: 3})
+	several.batch = 3 // as on a GPU
+	for name, got := range map[string][]depth.Map{
+		"again": infer(t, single, pictures...), "threads and batches of three": infer(t, several, pictures...),
+		"another order": reversed(infer(t, several, reversed(pictures)...)), "alone": infer(t, several, pictures[6]),
+	} {
+		for i, m := range got {
+			if !slices.Equal(m.D, want[len(want)-len(got)+i].D) {
+				t.Errorf("%s: map %d differs", name, i)
+			}
+		}
+	}
+}
+
+func reversed[V any](all []V) []V {
+	out := slices.Clone(all)
+	slices.Reverse(out)
+	return out
+}
+
+func TestMirroredPictureGivesTheMirroredMap(t *testing.T) {
+	m := open(t, onnxtest.Kind{}, Config{Provider: CPU})
+	p := scene(84, 56, 2)
+	plain := infer(t, m, p)[0]
+	p.Mirrored = true
+	mirrored := infer(t, m, p)[0]
+	for i, v := range plain.D {
+		x := i % 84
+		if d := v - mirrored.D[i+83-2*x]; d > 1e-5 || d < -1e-5 {
+			t.Fatalf("pixel %d is %v, mirrored %v", i, v, mirrored.D[i+83-2*x])
+		}
+	}
+}
+
+func TestFramesOfOneSizeShareTheirMemory(t *testing.T) {
+	m := open(t, onnxtest.Kind{}, Config{Provider: CPU})
+	p := scene(280, 196, 3)
+	infer(t, m, p, p) // finds the shape, then binds
+	bound := m.bound
+	per := testing.AllocsPerRun(5, func() { infer(t, m, p) })
+	if m.bound != bound {
+		t.Error("the memory was made anew")
+	}
+	if per > 8 { // the map, its slice, and the runtime's handles
+		t.Errorf("%v allocations a frame", per)
+	}
+	if infer(t, m, scene(84, 56, 1)); m.bound == bound {
+		t.Error("another size has the same memory")
+	}
+}
+
+func TestTroubleIsOneLineThatSaysWhatToDo(t *testing.T) {
+	lib := onnxtest.Library(t)
+	garbage := filepath.Join(t.TempDir(), "garbage.onnx")
+	if err := os.WriteFile(garbage, []byte("not a network"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Runtime(lib); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		path   string
+		config Config
+		want   string
+	}{
+		"no network":     {garbage, Config{}, "not a network that ONNX Runtime"},
+		"no file":        {garbage + "x", Config{}, "not a network that ONNX Runtime"},
+		"no such device": {onnxtest.Write(t, onnxtest.Kind{}), Config{Provider: CUDA}, "--depth-provider cuda"},
+	} {
+		_, err := Open(c.path, imageNet, c.config)
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestLibraryIsLookedForAndItsAbsenceExplained(t *testing.T) {
+	t.Setenv("ORT_LIB", "")
+	dir := t.TempDir()
+	for _, name := range []string{"libonnxruntime.so.1.24.4", "libonnxruntime.so.1.25.0"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := newestLibrary(dir); filepath.Base(got) != "libonnxruntime.so.1.25.0" {
+		t.Errorf("found %q", got)
+	}
+	_, err := FindLibrary(filepath.Join(dir, "other.so"))
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "pip install onnxruntime") {
+		t.Errorf("a library that isn't there: %v", err)
+	}
+	t.Setenv("ORT_LIB", filepath.Join(dir, "libonnxruntime.so.1.24.4"))
+	if got, err := FindLibrary(""); err != nil || got != os.Getenv("ORT_LIB") {
+		t.Errorf("ORT_LIB: %q, %v", got, err)
+	}
+}
+
+func TestHalvesAreRoundedToTheNearest(t *testing.T) {
+	for h := range 1 << 16 {
+		v := floatOf(uint16(h))
+		if v != v {
+			continue
+		}
+		if got := halfOf(v); got != uint16(h) {
+			t.Fatalf("%#04x is %v, and back %#04x", h, v, got)
+		}
+	}
+	for v, want := range map[float32]uint16{1 + 1.0/2048: 0x3c00, 1 + 3.0/2048: 0x3c02, 65504: 0x7bff, 65519: 0x7bff, 65520: 0x7c00,
+		1e-8: 0, 4e-8: 1, float32(math.Inf(-1)): 0xfc00} {
+		if got := halfOf(v); got != want {
+			t.Errorf("%v becomes %#04x, want %#04x", v, got, want)
+		}
+	}
+}

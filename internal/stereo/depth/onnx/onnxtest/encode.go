@@ -1,0 +1,166 @@
+package onnxtest
+
+import (
+	"encoding/binary"
+	"math"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Types of elements in ONNX's TensorProto.
+const (
+	typeFloat = 1
+	typeInt64 = 7
+	typeHalf  = 10
+)
+
+// Kinds of attributes in ONNX's AttributeProto.
+const (
+	attributeText = 3
+	attributeInts = 7
+)
+
+// message is a protocol buffer under way; its field numbers are those of onnx.proto.
+type message []byte
+
+func (m *message) number(field protowire.Number, v int64) {
+	*m = protowire.AppendVarint(protowire.AppendTag(*m, field, protowire.VarintType), uint64(v))
+}
+
+func (m *message) bytes(field protowire.Number, v []byte) {
+	*m = protowire.AppendBytes(protowire.AppendTag(*m, field, protowire.BytesType), v)
+}
+
+func (m *message) text(field protowire.Number, v string) { m.bytes(field, []byte(v)) }
+
+// graph collects a GraphProto.
+type graph struct {
+	message
+	kind int // of the values
+}
+
+// node adds an operator with one output.
+func (g *graph) node(operator string, inputs []string, output string, attributes ...message) {
+	var n message
+	for _, in := range inputs {
+		n.text(1, in)
+	}
+	n.text(2, output)
+	n.text(3, operator+" "+output)
+	n.text(4, operator)
+	for _, a := range attributes {
+		n.bytes(5, a)
+	}
+	g.bytes(1, n)
+}
+
+func ints(name string, values ...int64) message {
+	var a message
+	a.text(1, name)
+	for _, v := range values {
+		a.number(8, v)
+	}
+	a.number(20, attributeInts)
+	return a
+}
+
+func text(name, value string) message {
+	var a message
+	a.text(1, name)
+	a.text(4, value)
+	a.number(20, attributeText)
+	return a
+}
+
+// tensor adds a constant.
+func (g *graph) tensor(name string, kind int, shape []int64, raw []byte) {
+	var t message
+	for _, n := range shape {
+		t.number(1, n)
+	}
+	t.number(2, int64(kind))
+	t.text(8, name)
+	t.bytes(9, raw)
+	g.bytes(5, t)
+}
+
+// weights adds constants of the graph's kind.
+func (g *graph) weights(name string, shape []int64, values ...float32) {
+	var raw []byte
+	for _, v := range values {
+		if g.kind == typeHalf {
+			raw = binary.LittleEndian.AppendUint16(raw, halfOf(v))
+		} else {
+			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+		}
+	}
+	g.tensor(name, g.kind, shape, raw)
+}
+
+// halfOf cuts a value of ordinary size to 16 bits.
+func halfOf(v float32) uint16 {
+	bits := math.Float32bits(v)
+	return uint16(bits>>16&0x8000) | uint16((bits>>23&0xff)-127+15)<<10 | uint16(bits>>13&0x3ff)
+}
+
+// scales adds 32-bit constants, which Resize wants whatever the kind.
+func (g *graph) scales(name string, values ...float32) {
+	var raw []byte
+	for _, v := range values {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+	}
+	g.tensor(name, typeFloat, []int64{int64(len(values))}, raw)
+}
+
+func (g *graph) integers(name string, values ...int64) {
+	var raw []byte
+	for _, v := range values {
+		raw = binary.LittleEndian.AppendUint64(raw, uint64(v))
+	}
+	g.tensor(name, typeInt64, []int64{int64(len(values))}, raw)
+}
+
+// port describes an input or output. A size of 0 is any.
+func (g *graph) port(field protowire.Number, name string, sizes ...int64) {
+	var shape message
+	names := []string{"batch_size", "height", "width"}
+	for _, n := range sizes {
+		var d message
+		if n > 0 {
+			d.number(1, n)
+		} else {
+			d.text(2, names[0])
+			names = names[1:]
+		}
+		shape.bytes(1, d)
+	}
+	var tensor, kind, value message
+	tensor.number(1, int64(g.kind))
+	tensor.bytes(2, shape)
+	kind.bytes(1, tensor)
+	value.text(1, name)
+	value.bytes(2, kind)
+	g.bytes(field, value)
+}
+
+// model wraps the graph, of operator set 17, up.
+func (g *graph) model(in, out string, k Kind) []byte {
+	var batch, w, h int64
+	if k.Fixed {
+		batch, w, h = 1, FixedW, FixedH
+	}
+	g.port(11, in, batch, 3, h, w)
+	if k.Plane {
+		g.port(12, out, batch, 1, h, w)
+	} else {
+		g.port(12, out, batch, h, w)
+	}
+	g.text(2, "depth")
+	var operators, m message
+	operators.text(1, "")
+	operators.number(2, 17)
+	m.number(1, 8) // version of the format
+	m.bytes(7, g.message)
+	m.bytes(8, operators)
+	return m
+}
