@@ -39,7 +39,8 @@ var mayImport = map[string][]string{
 	"infra":                 {},
 	"cli": {"job", "client", "doctor", "config", "media", "clip", "inference", "pipeline", "platform", "platform/local", "platform/aws", "preview", "worker",
 		"infra", "web", "web/auth", "telemetry",
-		"scene", "stereo", "stereo/yuv", "stereo/depth"},
+		"scene", "stereo", "stereo/yuv", "stereo/depth",
+		"inference/service"},
 	"tools/bench":                {"job", "client", "media", "clip", "pipeline", "platform", "platform/local", "web", "scene", "stereo", "stereo/yuv", "stereo/depth"},
 	"web/hub":                    {},
 	"web/auth":                   {"platform"},
@@ -52,6 +53,9 @@ var mayImport = map[string][]string{
 	"stereo/depth/onnx/onnxtest": {},
 	"models":                     {"job", "stereo/depth", "stereo/depth/onnx"},
 	"tools/quality":              {"job", "scene", "stereo", "stereo/yuv", "stereo/depth"},
+
+	"inference/service":       {"inference", "media", "platform"},
+	"inference/inferencetest": {"inference", "job", "media", "platform", "scene", "stereo/yuv"},
 }
 
 type goPackage struct {
@@ -90,7 +94,8 @@ func TestOnlyMediaStartsProcesses(t *testing.T) {
 	for _, p := range listPackages(t) {
 		allowed := p.ImportPath == module+"media" || p.ImportPath == module+"tools/bench" || // which runs the references
 			p.ImportPath == module+"web/browsertest" || // which finds a browser
-			p.ImportPath == module+"platform/aws/awstest" // which starts an emulator
+			p.ImportPath == module+"platform/aws/awstest" || // which starts an emulator
+			p.ImportPath == module+"inference/inferencetest" // which decodes results
 		if slices.Contains(p.Imports, "os/exec") && !allowed {
 			t.Errorf("%s imports os/exec: FFmpeg runs through package media only", p.ImportPath)
 		}

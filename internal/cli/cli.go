@@ -35,6 +35,7 @@ type commands struct {
 	WebUI       webUICommand       `cmd:"" name:"web-ui" help:"Run the web page alone; the workers are processes of their own."`
 	MediaWorker mediaWorkerCommand `cmd:"" help:"Split films and join results, for a web page on the same data directory."`
 	VideoWorker videoWorkerCommand `cmd:"" help:"Convert segments, for a web page on the same data directory."`
+	Inference   inferenceCommand   `cmd:"" help:"Convert segments for video-workers elsewhere, over HTTP."`
 	Submit      submitCommand      `cmd:"" help:"Send videos to a StereoSpot server, and fetch the results."`
 	Jobs        jobsCommand        `cmd:"" help:"List, watch, cancel, retry and remove a server's jobs."`
 	DLQ         dlqCommand         `cmd:"" name:"dlq" help:"For operators: messages that failed as often as they may."`

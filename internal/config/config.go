@@ -148,14 +148,18 @@ type Listen struct {
 }
 
 func (l *Listen) check(_ Place, bad func(string, ...any)) {
-	if _, _, err := net.SplitHostPort(l.Addr); err != nil {
-		bad("--addr is %q: use host:port, such as 127.0.0.1:8080", l.Addr)
-	}
+	checkAddr(bad, l.Addr)
 	if l.PublicURL == "" {
 		return
 	}
 	if u, err := url.Parse(l.PublicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		bad("--public-url is %q: use an address such as https://films.example", l.PublicURL)
+	}
+}
+
+func checkAddr(bad func(string, ...any), addr string) {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		bad("--addr is %q: use host:port, such as 127.0.0.1:8080", addr)
 	}
 }
 

@@ -19,7 +19,7 @@ type Variable struct {
 
 // services are the roles that a deployment on AWS consists of, by the names of their commands.
 func services() map[string]any {
-	return map[string]any{"web-ui": &WebUI{}, "media-worker": &MediaWorker{}, "video-worker": &VideoWorker{}}
+	return map[string]any{"web-ui": &WebUI{}, "media-worker": &MediaWorker{}, "video-worker": &VideoWorker{}, "inference": &InferenceService{}}
 }
 
 // Services returns the services of a deployment on AWS, by name.

@@ -13,7 +13,6 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go/logging"
@@ -79,8 +78,7 @@ func httpClient() *awshttp.BuildableClient {
 // Connect returns the platform of a deployment, with a configuration that Load returned. It sends nothing yet.
 func Connect(cfg aws.Config, r Resources) platform.Platform {
 	r.Now = r.clock()
-	// An endpoint of one's own, mostly an emulator's, has no host names for buckets.
-	s3c := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
+	s3c := newS3(cfg)
 	input, output := newBucket(s3c, r.InputBucket), newBucket(s3c, r.OutputBucket)
 	t := &tables{
 		client: dynamodb.NewFromConfig(cfg), jobs: r.JobsTable, completions: r.CompletionsTable, triggered: r.TriggeredTable, now: r.Now,

@@ -46,6 +46,17 @@ func newBucket(client *s3.Client, name string) *Bucket {
 	}
 }
 
+// newS3 addresses buckets in the path where the endpoint isn't AWS's own, as emulators want it.
+func newS3(cfg aws.Config) *s3.Client {
+	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
+}
+
+// Buckets returns what opens a bucket by its name, with a configuration that Load returned. Nothing is sent by that.
+func Buckets(cfg aws.Config) func(name string) *Bucket {
+	client := newS3(cfg)
+	return func(name string) *Bucket { return newBucket(client, name) }
+}
+
 // Head implements platform.Objects.
 func (b *Bucket) Head(ctx context.Context, key string) (platform.Object, error) {
 	if err := platform.CheckKey(key); err != nil {
