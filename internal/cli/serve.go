@@ -205,6 +205,10 @@ func (r *running) webConfig(c config.Listen, access auth.Options) web.Config {
 		PublicURL: c.PublicURL, Scratch: r.scratch.dir, PrivateWebhooks: c.PrivateWebhooks, Metrics: r.metrics, Traces: r.traces,
 		Probes: r.probes(),
 	}
+	config.ObjectOrigins, config.LinksLast = r.origins, r.linksLast
+	if r.perAsk {
+		config.PollEvery, config.NoticesEvery, config.ReadyEvery = 3*time.Second, 15*time.Second, 10*time.Second
+	}
 	if r.filmsHere {
 		config.FreeBytes = func() (int64, error) { s, err := r.disk.Status(); return s.Free - s.MinFree, err }
 	}

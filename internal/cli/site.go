@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
@@ -24,6 +25,10 @@ type site struct {
 	objects  http.Handler     // serves signed links; nil where they lead to a server of their own
 	sweeper  pipeline.Sweeper // nil where a crash leaves nothing to sweep
 	close    func() error
+
+	origins   []string                            // where links lead that objects doesn't serve
+	linksLast func(context.Context) time.Duration // nil: as long as one likes
+	perAsk    bool                                // whether every request to it is paid for
 
 	scratchDir  string // in which the process's own directory for files under way is made
 	scratchFlag string // by which a person chooses another
@@ -64,7 +69,12 @@ func openAWS(ctx context.Context, c roles, log *slog.Logger) (*site, error) {
 	if err := platformaws.Check(ctx, cfg, r); err != nil {
 		return nil, problemList{err}
 	}
+	origins, err := platformaws.Origins(ctx, cfg, r)
+	if err != nil {
+		return nil, err
+	}
 	return &site{
+		origins: origins, linksLast: func(ctx context.Context) time.Duration { return platformaws.LinksLast(ctx, cfg, r) }, perAsk: true,
 		name: r.InputBucket + " and " + r.OutputBucket, platform: platformaws.Connect(cfg, r), close: func() error { return nil },
 		scratchDir: filepath.Join(c.aws.ScratchDir, "stereospot"), scratchFlag: "--scratch-dir",
 	}, nil

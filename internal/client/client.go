@@ -152,7 +152,11 @@ func (c *Client) send(req *http.Request) (*http.Response, error) {
 		if cause := context.Cause(req.Context()); cause != nil {
 			return nil, cause
 		}
-		return nil, &unreachableError{server: c.base.String(), err: err}
+		lost := &unreachableError{server: c.base.String(), err: err}
+		if req.URL.Host != c.base.Host {
+			lost.store = req.URL.Host
+		}
+		return nil, lost
 	}
 	if resp.StatusCode < 300 {
 		return resp, nil

@@ -137,3 +137,37 @@ func FuzzProblemsAreOneShortTextWhateverTheBody(f *testing.F) {
 		}
 	})
 }
+
+func TestALinkThatRanOutIsSignedAnewAndAnyOtherRefusalIsFinal(t *testing.T) {
+	const expired = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>`
+	var signed, sent atomic.Int64
+	store := func(answer string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/parts/1"):
+				signed.Add(1)
+				fmt.Fprint(w, `{"url":"/bucket/x"}`)
+			case r.Method == http.MethodPut && sent.Add(1) == 1:
+				refuse(http.StatusForbidden, answer)(w, r)
+			case r.Method == http.MethodPut:
+				w.Header().Set("ETag", `"1"`)
+			case strings.HasSuffix(r.URL.Path, "/complete"):
+				fmt.Fprint(w, `{"id":"x","uploaded":true}`)
+			case r.Method == http.MethodPost:
+				fmt.Fprint(w, `{"part_size":100}`)
+			default:
+				fmt.Fprint(w, `{}`)
+			}
+		}
+	}
+	c, _ := answers(t, store(expired))
+	if j, err := c.Upload(t.Context(), "x", strings.NewReader("film"), 4, func(int64) {}); err != nil || !j.Uploaded || signed.Load() != 2 {
+		t.Errorf("%+v, %v after %d links", j, err, signed.Load())
+	}
+	signed.Store(0)
+	sent.Store(0)
+	c, _ = answers(t, store(`<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>`))
+	if _, err := c.Upload(t.Context(), "x", strings.NewReader("film"), 4, func(int64) {}); err == nil || err.Error() != "Access Denied" || signed.Load() != 1 {
+		t.Errorf("%v after %d links", err, signed.Load())
+	}
+}

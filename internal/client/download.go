@@ -102,6 +102,10 @@ func (d *download) rest(ctx context.Context, whole *http.Response, signed string
 		resp.Body.Close()
 		return whole, 0, fmt.Errorf("the store answers with bytes %q instead of those from %d", resp.Header.Get("Content-Range"), offset)
 	}
+	if changed := resp.Header.Get("ETag") != whole.Header.Get("ETag"); changed && resp.StatusCode == http.StatusPartialContent {
+		resp.Body.Close() // a store that knows no If-Range sends the rest of what is there now
+		return whole, 0, fmt.Errorf("%w: the result changed", errBroken)
+	}
 	if resp.StatusCode != http.StatusPartialContent {
 		offset = 0
 	}

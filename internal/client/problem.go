@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,8 @@ import (
 type Error struct {
 	Status int    // HTTP status
 	Detail string // for a person: what happened and what to do
+	// Code is S3's name of what went wrong, where a bucket answered; empty elsewhere.
+	Code string
 	// RetryAfter is how long the server asks to wait before another try; 0 where it doesn't.
 	RetryAfter time.Duration
 }
@@ -54,6 +57,9 @@ func readError(resp *http.Response) error {
 	if err == nil {
 		e.Detail = problemText(body)
 	}
+	if said := (bucketError{}); e.Detail == "" && xml.Unmarshal(body, &said) == nil {
+		e.Code, e.Detail = said.Code, said.Message
+	}
 	if e.Detail == "" {
 		e.Detail = fmt.Sprintf("%s answers %s", resp.Request.URL.Host, resp.Status)
 	}
@@ -81,9 +87,27 @@ func problemText(body []byte) string {
 	return text
 }
 
+// bucketError is the body of S3's error answers.
+type bucketError struct {
+	XMLName xml.Name `xml:"Error"`
+	Code    string   `xml:"Code"`
+	Message string   `xml:"Message"`
+}
+
+// passing reports whether a bucket's refusal says that the link, not the request, was wrong, or the moment: then a link
+// that is signed anew may do.
+func (e *Error) passing() bool {
+	switch e.Code {
+	case "ExpiredToken", "RequestTimeout", "RequestTimeTooSkewed", "InternalError", "SlowDown":
+		return true
+	}
+	return e.Code == "AccessDenied" && strings.Contains(e.Detail, "expired")
+}
+
 // unreachableError says that no answer came.
 type unreachableError struct {
 	server string
+	store  string // host that a link leads to, where it isn't the server
 	err    error
 }
 
@@ -94,6 +118,9 @@ func (e *unreachableError) Error() string {
 	var inner *url.Error // repeats the whole URL, signature included
 	if errors.As(err, &inner) {
 		err = inner.Err
+	}
+	if e.store != "" {
+		return fmt.Sprintf("no answer from %s, where the films are kept (%v)", e.store, err)
 	}
 	return fmt.Sprintf("no answer from %s (%v): start it with `stereospot serve`, or name another with --server", e.server, err)
 }

@@ -57,7 +57,7 @@ func temporary(err error) bool {
 			http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 			return true
 		}
-		return false
+		return answer.passing()
 	}
 	var lost *unreachableError
 	return errors.As(err, &lost) || errors.Is(err, errSilent) || errors.Is(err, errBroken)

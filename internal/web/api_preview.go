@@ -107,9 +107,14 @@ func (s *Server) preview(ctx context.Context, in *previewRequest) (*pictureAnswe
 		return nil, err
 	}
 	key := pictureKey{stillKey{j.ID, source.ETag, in.At, o.Depth}, previewKind(in.Kind), o.Stereo}
-	picture, err := s.previews.picture(ctx, key)
-	if errors.Is(err, errBusy) {
+	picture, err := s.previews.picture(ctx, key, source.Size)
+	switch {
+	case errors.Is(err, errBusy):
 		return nil, huma.Error503ServiceUnavailable("many previews are being made: try again in a few seconds")
+	case errors.Is(err, errFetching):
+		return nil, huma.Error503ServiceUnavailable("the film is on its way to where previews are made: try again in a few seconds")
+	case errors.Is(err, errTooLarge):
+		return nil, huma.Error409Conflict("the film is too large for a preview here: convert a short part of it first")
 	}
 	return &pictureAnswer{
 		ContentType: "image/jpeg", CacheControl: "private, max-age=3600",

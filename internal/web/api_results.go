@@ -35,8 +35,16 @@ func answering(op huma.Operation, contentType string) huma.Operation {
 	return op
 }
 
-// linkExpiry outlasts a long film with a pause for dinner.
-const linkExpiry = 12 * time.Hour
+// longestLink outlasts a long film with a pause for dinner.
+const longestLink = 12 * time.Hour
+
+// linkExpiry returns how long a link that is signed now is good.
+func (s *Server) linkExpiry(ctx context.Context) time.Duration {
+	if s.LinksLast == nil {
+		return longestLink
+	}
+	return min(longestLink, s.LinksLast(ctx))
+}
 
 type linksAnswer struct {
 	CacheControl string `header:"Cache-Control"`
@@ -57,12 +65,12 @@ func (s *Server) signFilm(ctx context.Context, j job.Job, inline bool) (string, 
 	if j.Status != job.Completed || j.FinalKey == "" {
 		return "", errNoFilm
 	}
-	return s.Platform.Links.SignGet(ctx, j.FinalKey, platform.LinkOptions{Expires: linkExpiry, FileName: fileName(j), Inline: inline})
+	return s.Platform.Links.SignGet(ctx, j.FinalKey, platform.LinkOptions{Expires: s.linkExpiry(ctx), FileName: fileName(j), Inline: inline})
 }
 
 func (s *Server) links(ctx context.Context, _ *JobPath) (*linksAnswer, error) {
 	j, out := jobOf(ctx), &linksAnswer{CacheControl: "no-store"}
-	out.Body.FileName, out.Body.Expires = fileName(j), s.Now().Add(linkExpiry)
+	out.Body.FileName, out.Body.Expires = fileName(j), s.Now().Add(s.linkExpiry(ctx))
 	out.Body.Playlist = apiPrefix + "/jobs/" + j.ID + "/playlist.m3u"
 	var err error
 	if out.Body.Play, err = s.signFilm(ctx, j, true); err != nil {

@@ -38,15 +38,19 @@ func (s *Server) hostNames() []string {
 	return nil
 }
 
-// contentPolicy lets pages load what this server serves and nothing else; nothing inline.
-const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; " +
-	"font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+// contentPolicy lets pages load what this server serves, and films from and to where they are kept; nothing inline.
+func (s *Server) contentPolicy() string {
+	elsewhere := strings.Join(append([]string{""}, s.ObjectOrigins...), " ")
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:" + elsewhere + "; " +
+		"font-src 'self'; connect-src 'self'" + elsewhere + "; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+}
 
 // headers are the same on every answer.
 func (s *Server) headers(next http.Handler) http.Handler {
+	policy := s.contentPolicy()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", contentPolicy)
+		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")

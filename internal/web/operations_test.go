@@ -43,6 +43,22 @@ func TestReadyTellsWhatIsMissing(t *testing.T) {
 	}
 }
 
+func TestReadyAsksTheStoreNoOftenerThanItIsTold(t *testing.T) {
+	asked := 0
+	s := newSite(t, func(c *web.Config) {
+		c.ReadyEvery = time.Hour
+		c.Probes = []web.Probe{{Name: "store", Check: func(context.Context) error { asked++; return nil }}}
+	})
+	for range 5 {
+		if got := s.as("", "GET", "/readyz", ""); got.status != 200 || !strings.Contains(got.body, `"ready":true`) {
+			t.Errorf("readyz is %d: %s", got.status, got.body)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("it was asked %d times", asked)
+	}
+}
+
 func TestMetricsTellOfJobsQueuesFailuresAndRequests(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	observe := web.ObserveSegments(registry)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/stereospot/stereospot/internal/job"
@@ -13,6 +14,7 @@ type playView struct {
 	Play, Download, Link string // signed; Link is absolute, for other programs
 	Expires              time.Time
 	Stereo               bool // whether a frame holds two views
+	Elsewhere            bool // whether the film comes from another origin, which must allow its frames to be drawn
 }
 
 func (s *Server) play(w http.ResponseWriter, r *http.Request) error {
@@ -24,10 +26,11 @@ func (s *Server) play(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, "/jobs/"+row.ID, http.StatusSeeOther)
 		return nil
 	}
-	v := playView{filmView: filmView{Job: viewOf(row)}, Expires: s.Now().Add(linkExpiry), Stereo: stereo(row.Options.Format)}
+	v := playView{filmView: filmView{Job: viewOf(row)}, Expires: s.Now().Add(s.linkExpiry(r.Context())), Stereo: stereo(row.Options.Format)}
 	if v.Play, err = s.signFilm(r.Context(), row, true); err != nil {
 		return err
 	}
+	v.Elsewhere = !strings.HasPrefix(v.Play, "/")
 	if v.Download, err = s.signFilm(r.Context(), row, false); err != nil {
 		return err
 	}

@@ -3,14 +3,12 @@ package web
 import (
 	"context"
 	"errors"
-	"os"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/stereospot/stereospot/internal/clip"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
-	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/preview"
 )
 
@@ -27,8 +25,7 @@ var errBusy = errors.New("many previews are being made")
 
 // previews finds stills one at a time: finding one takes all cores for a moment, and conversions need them too.
 type previews struct {
-	input    platform.Objects
-	scratch  string
+	sources  *sources
 	models   clip.Models
 	turn     chan struct{} // holds a token while a still is being found or shown
 	queue    chan struct{} // a token for each who waits
@@ -56,29 +53,35 @@ type pictureKey struct {
 	stereo job.StereoOptions
 }
 
-func newPreviews(input platform.Objects, scratch string, models clip.Models) (*previews, error) {
+func newPreviews(films *sources, models clip.Models) (*previews, error) {
 	stills, err := lru.New[stillKey, *preview.Still](keptStills)
 	if err != nil {
 		return nil, err
 	}
 	pictures, err := lru.New[pictureKey, drawing](keptPictures)
 	return &previews{
-		input: input, scratch: scratch, models: models, turn: make(chan struct{}, 1), queue: make(chan struct{}, waitingStills),
+		sources: films, models: models, turn: make(chan struct{}, 1), queue: make(chan struct{}, waitingStills),
 		stills: stills, pictures: pictures,
 	}, err
 }
 
-// picture returns the picture that key names, found and drawn if it isn't remembered. errBusy.
-func (p *previews) picture(ctx context.Context, key pictureKey) (drawing, error) {
+// picture returns the picture that key names of a film of size bytes, found and drawn if it isn't remembered. errBusy,
+// errFetching, errTooLarge.
+func (p *previews) picture(ctx context.Context, key pictureKey, size int64) (drawing, error) {
 	if known, ok := p.pictures.Get(key); ok {
 		return known, nil
 	}
+	path, release, err := p.sources.open(ctx, sourceKey{key.still.jobID, key.still.etag}, size)
+	if err != nil {
+		return drawing{}, err
+	}
+	defer release()
 	leave, err := p.wait(ctx)
 	if err != nil {
 		return drawing{}, err
 	}
 	defer leave()
-	still, err := p.find(ctx, key.still)
+	still, err := p.find(ctx, key.still, path)
 	if err != nil {
 		return drawing{}, err
 	}
@@ -105,22 +108,10 @@ func (p *previews) wait(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-// find returns the still that key names.
-func (p *previews) find(ctx context.Context, key stillKey) (*preview.Still, error) {
+// find returns the still that key names, of the film at path.
+func (p *previews) find(ctx context.Context, key stillKey, path string) (*preview.Still, error) {
 	if known, ok := p.stills.Get(key); ok {
 		return known, nil
-	}
-	if err := os.MkdirAll(p.scratch, 0o700); err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp(p.scratch, "preview-*")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path, err := platform.Fetch(ctx, p.input, job.SourceKey(key.jobID), dir)
-	if err != nil {
-		return nil, err
 	}
 	still, err := preview.Find(ctx, path, key.at, key.depth, p.models)
 	if err == nil {

@@ -34,19 +34,27 @@ type Actions interface {
 type Config struct {
 	Platform platform.Platform
 	Actions  Actions
-	// Objects serves signed links below /objects/; nil where links lead elsewhere.
-	Objects http.Handler
-	Auth    auth.Options
-	Log     *slog.Logger
-	Version string
-	Now     func() time.Time // nil is time.Now
-	Limits  Limits
+	// Objects serves signed links below /objects/; nil where links lead elsewhere, namely to ObjectOrigins, such as
+	// https://films.s3.eu-central-1.amazonaws.com.
+	Objects       http.Handler
+	ObjectOrigins []string
+	// LinksLast returns how long links that are signed now can be good at most; nil: as long as one likes.
+	LinksLast func(context.Context) time.Duration
+	Auth      auth.Options
+	Log       *slog.Logger
+	Version   string
+	Now       func() time.Time // nil is time.Now
+	Limits    Limits
 	// PublicURL is the address that people outside use, such as https://films.example; empty: as each request says.
 	PublicURL string
 	// FreeBytes returns the room left for uploads; nil where it has no bound.
 	FreeBytes func() (int64, error)
 	// PollEvery is the time between looks at the jobs while somebody watches them; 0 is one second.
 	PollEvery time.Duration
+	// NoticesEvery is the time between looks for webhooks to send; 0 is two seconds.
+	NoticesEvery time.Duration
+	// ReadyEvery is how long /readyz answers with what it found out last, however often it is asked.
+	ReadyEvery time.Duration
 	// Probes are what /readyz checks beside the store and the disk.
 	Probes []Probe
 	// Metrics is what /metrics shows; nil makes one.
@@ -57,13 +65,14 @@ type Config struct {
 	PrivateWebhooks bool
 	// Depth is where depth may come from; nil: from classic alone.
 	Depth DepthSources
-	// Scratch is a directory for the files of a preview under way.
+	// Scratch is a directory for the files of previews.
 	Scratch string
 }
 
 // Limits bound what one person can make the server hold.
 type Limits struct {
 	UploadBytes int64 // of one film
+	SourceBytes int64 // of films that were fetched for previews, from a store that isn't on this disk
 	WaitingJobs int   // of one owner, made but not yet running; at most 1000
 	TitleBytes  int
 	BodyBytes   int64 // of a request that isn't an upload
@@ -73,7 +82,7 @@ type Limits struct {
 
 // DefaultLimits suit one machine.
 func DefaultLimits() Limits {
-	return Limits{UploadBytes: 2 << 40, WaitingJobs: 500, TitleBytes: 300, BodyBytes: 1 << 20, HeaderBytes: 16 << 10, Viewers: 5000}
+	return Limits{UploadBytes: 2 << 40, SourceBytes: 8 << 30, WaitingJobs: 500, TitleBytes: 300, BodyBytes: 1 << 20, HeaderBytes: 16 << 10, Viewers: 5000}
 }
 
 // Server answers HTTP requests.
@@ -108,7 +117,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{Config: c, recent: &recentRate{jobs: c.Platform.Jobs}, plans: newPlanSizes(c.Platform.Input)}
 	s.hub = s.newHub()
 	var err error
-	if s.previews, err = newPreviews(c.Platform.Input, c.Scratch, c.Depth); err != nil {
+	if s.previews, err = newPreviews(newSources(c.Platform.Input, c.Scratch, c.Limits.SourceBytes), c.Depth); err != nil {
 		return nil, err
 	}
 	if s.views, err = newViews(c.Now); err != nil {
@@ -118,7 +127,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	if s.webhooks, err = webhook.New(ctx, c.Platform.Outbox, c.Platform.Secrets, webhook.Options{
-		AllowPrivate: c.PrivateWebhooks, Log: c.Log, Now: c.Now,
+		AllowPrivate: c.PrivateWebhooks, Log: c.Log, Now: c.Now, LookEvery: c.NoticesEvery,
 	}); err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 func NewStatus(metrics *prometheus.Registry, probes []Probe, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", healthy)
-	mux.Handle("GET /readyz", readiness{probes})
+	mux.Handle("GET /readyz", newReadiness(0, probes))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}))
 	return mux
 }

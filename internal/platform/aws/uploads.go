@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -199,4 +200,34 @@ func (b *Bucket) SignGet(ctx context.Context, key string, opts platform.LinkOpti
 		return "", err
 	}
 	return out.URL, nil
+}
+
+// Origins returns where the links to the buckets' objects lead, as browsers name it: scheme and host.
+func Origins(ctx context.Context, cfg aws.Config, r Resources) ([]string, error) {
+	var all []string
+	for _, name := range []string{r.InputBucket, r.OutputBucket} {
+		signed, err := newBucket(newS3(cfg), name).SignGet(ctx, "x", platform.LinkOptions{Expires: time.Minute})
+		if err != nil {
+			return nil, err
+		}
+		u, err := url.Parse(signed)
+		if err != nil {
+			return nil, err
+		}
+		if origin := u.Scheme + "://" + u.Host; !slices.Contains(all, origin) {
+			all = append(all, origin)
+		}
+	}
+	return all, nil
+}
+
+// LinksLast returns how long a link that is signed now can be good: as long as the credentials that sign it. Those of a
+// task's role end after six hours at most.
+func LinksLast(ctx context.Context, cfg aws.Config, r Resources) time.Duration {
+	const longest = 7 * 24 * time.Hour // S3's
+	c, err := cfg.Credentials.Retrieve(ctx)
+	if err != nil || !c.CanExpire {
+		return longest
+	}
+	return min(longest, c.Expires.Sub(r.clock()()))
 }

@@ -1,10 +1,12 @@
 // The player: the film as it is stored, or drawn for the glasses, eyes and screens that the viewer has.
+import { call } from "./api.js";
 import { Controls } from "./controls.js";
 import { eyeAspect, layoutOf } from "./layout.js";
 import { Painter, twoWide } from "./shader.js";
 import { showInVR, vrOffered } from "./xr.js";
 
 const wigglePause = 180; // milliseconds
+const relink = 60_000; // milliseconds between links: one that fails at once is not the reason
 
 class Player {
   view = { mode: "stored", swap: false, gaze: [0, 0] };
@@ -173,9 +175,23 @@ class Player {
     return option && !option.disabled ? () => this.#choose((this.select.value = option.value)) : null;
   }
 
+  // trouble asks for another link when the film stops coming: the one that the page came with may have run out.
   #trouble() {
-    this.video.addEventListener("error", () =>
-      this.#say("This browser can't play the film: its link may have run out (load the page again) or it doesn't know the video's format. Download it, or open it in VLC."));
+    let asked = -Infinity;
+    this.video.addEventListener("error", async () => {
+      const { currentTime: at, paused } = this.video;
+      if (performance.now() - asked > relink) {
+        asked = performance.now();
+        const links = await call("GET", `/jobs/${this.page.dataset.player}/links`).catch(() => null);
+        if (links) {
+          this.video.src = links.play;
+          this.video.currentTime = at;
+          if (!paused) this.video.play().catch(() => {});
+          return;
+        }
+      }
+      this.#say("This browser can't play the film: it doesn't know the video's format, or the film's server can't be reached. Download it, or open it in VLC.");
+    });
   }
 
   #say(text) {
