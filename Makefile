@@ -8,7 +8,7 @@ SHELL := /bin/bash
 BIN := bin/stereospot
 SOURCES := $(shell find . -name '*.go' -not -path './node_modules/*') go.mod go.sum
 
-.PHONY: build assets setup setup-test serve demo convert test lint race fuzz bench quality clean
+.PHONY: nx-test build assets setup setup-test serve demo convert test lint race fuzz bench quality clean
 
 build: $(BIN)
 
@@ -61,6 +61,13 @@ crash: setup-test
 test: setup-test lint
 	go test ./...
 	$(MAKE) race
+
+# The Nx targets, by Nx itself: AWS is an emulator, terraform and docker write down how they were called.
+nx-test:
+	@scripts/setup.sh moto
+	npm ci
+	node --test tools/nx-plugin/
+	STEREOSPOT_TEST_NX=1 go test ./internal/infra -run TestNxTargets -count=1
 
 # Hours on two cores; `go run ./internal/tools/bench -only chunk` and so on measure one part.
 bench: setup build
