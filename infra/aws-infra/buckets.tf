@@ -24,9 +24,9 @@ resource "aws_s3_bucket" "media" {
 }
 
 resource "aws_s3_bucket_versioning" "media" {
-  for_each = aws_s3_bucket.media
+  for_each = local.buckets
 
-  bucket = each.value.id
+  bucket = aws_s3_bucket.media[each.key].id
 
   versioning_configuration {
     status = "Disabled"
@@ -34,9 +34,9 @@ resource "aws_s3_bucket_versioning" "media" {
 }
 
 resource "aws_s3_bucket_server_side_encryption_configuration" "media" {
-  for_each = aws_s3_bucket.media
+  for_each = local.buckets
 
-  bucket = each.value.id
+  bucket = aws_s3_bucket.media[each.key].id
 
   rule {
     apply_server_side_encryption_by_default {
@@ -46,9 +46,9 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "media" {
 }
 
 resource "aws_s3_bucket_public_access_block" "media" {
-  for_each = aws_s3_bucket.media
+  for_each = local.buckets
 
-  bucket                  = each.value.id
+  bucket                  = aws_s3_bucket.media[each.key].id
   block_public_acls       = true
   block_public_policy     = true
   ignore_public_acls      = true
@@ -56,9 +56,9 @@ resource "aws_s3_bucket_public_access_block" "media" {
 }
 
 resource "aws_s3_bucket_ownership_controls" "media" {
-  for_each = aws_s3_bucket.media
+  for_each = local.buckets
 
-  bucket = each.value.id
+  bucket = aws_s3_bucket.media[each.key].id
 
   rule {
     object_ownership = "BucketOwnerEnforced"
@@ -66,13 +66,13 @@ resource "aws_s3_bucket_ownership_controls" "media" {
 }
 
 data "aws_iam_policy_document" "media_bucket" {
-  for_each = aws_s3_bucket.media
+  for_each = local.buckets
 
   statement {
     sid       = "TlsOnly"
     effect    = "Deny"
     actions   = ["s3:*"]
-    resources = [each.value.arn, "${each.value.arn}/*"]
+    resources = [aws_s3_bucket.media[each.key].arn, "${aws_s3_bucket.media[each.key].arn}/*"]
 
     principals {
       type        = "*"
@@ -88,9 +88,9 @@ data "aws_iam_policy_document" "media_bucket" {
 }
 
 resource "aws_s3_bucket_policy" "media" {
-  for_each = aws_s3_bucket.media
+  for_each = local.buckets
 
-  bucket = each.value.id
+  bucket = aws_s3_bucket.media[each.key].id
   policy = data.aws_iam_policy_document.media_bucket[each.key].json
 
   depends_on = [aws_s3_bucket_public_access_block.media]

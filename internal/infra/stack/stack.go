@@ -49,7 +49,7 @@ func Read(values Values) (*Stack, error) {
 }
 
 // required are the variables without a default. The example file says what they may be.
-var required = []string{"domain_name"}
+var required = []string{"certificate_arn", "domain_name"}
 
 // ReadFrom reads the project in dir.
 func ReadFrom(dir string, values Values) (*Stack, error) {

@@ -27,7 +27,7 @@ func functions() map[string]function.Function {
 		"tostring": stdlib.MakeToFunc(cty.String), "tonumber": stdlib.MakeToFunc(cty.Number), "tobool": stdlib.MakeToFunc(cty.Bool),
 		"tolist": stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)), "toset": stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
 		"tomap":   stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)),
-		"alltrue": allTrue(), "one": one(), "cidrsubnet": subnet(), "startswith": startsWith(), "file": fileReference(), "sensitive": same(),
+		"alltrue": allTrue(), "one": one(), "cidrsubnet": subnet(), "startswith": startsWith(), "file": fileReference(), "sensitive": same(), "nonsensitive": same(),
 	}
 }
 
