@@ -8,7 +8,7 @@ SHELL := /bin/bash
 BIN := bin/stereospot
 SOURCES := $(shell find . -name '*.go' -not -path './node_modules/*') go.mod go.sum
 
-.PHONY: nx-test build assets setup setup-test serve demo convert test lint race fuzz bench quality clean
+.PHONY: nx-test build assets setup setup-test serve demo convert test lint race fuzz bench quality infra-scan clean
 
 build: $(BIN)
 
@@ -68,6 +68,17 @@ nx-test:
 	npm ci
 	node --test tools/nx-plugin/
 	STEREOSPOT_TEST_NX=1 go test ./internal/infra -run TestNxTargets -count=1
+
+# A security scanner over the Terraform projects. Findings are fixed, or waived beside the resource with their reason.
+CHECKOV_VERSION := 3.3.30
+infra-scan: work/checkov/$(CHECKOV_VERSION)
+	work/checkov/bin/checkov --directory infra --framework terraform --compact --quiet --skip-download
+
+work/checkov/$(CHECKOV_VERSION):
+	rm -rf work/checkov
+	python3 -m venv work/checkov
+	work/checkov/bin/pip install --quiet --disable-pip-version-check checkov==$(CHECKOV_VERSION)
+	touch $@
 
 # Hours on two cores; `go run ./internal/tools/bench -only chunk` and so on measure one part.
 bench: setup build

@@ -1,23 +1,16 @@
-output "backend_config" {
-  description = "The backend configuration of aws-infra, as `terraform init -backend-config=KEY=VALUE` takes it."
-  value = {
-    bucket         = aws_s3_bucket.state.id
-    region         = local.region
-    dynamodb_table = aws_dynamodb_table.lock.name
-  }
-}
+# What `terraform init` of aws-infra is told, each as backend_SETTING; `stereospot infra backend` writes them to a file.
 
-output "state_bucket_name" {
+output "backend_bucket" {
   description = "Bucket that holds the state of aws-infra."
   value       = aws_s3_bucket.state.id
 }
 
-output "lock_table_name" {
-  description = "Table that holds the lock of that state."
-  value       = aws_dynamodb_table.lock.name
+output "backend_region" {
+  description = "Region of the bucket and of the table."
+  value       = local.region
 }
 
-output "aws_region" {
-  description = "Region of the bucket and the table."
-  value       = local.region
+output "backend_dynamodb_table" {
+  description = "Table that holds the lock of that state."
+  value       = aws_dynamodb_table.lock.name
 }

@@ -94,7 +94,7 @@ func publish(ctx context.Context, o Writer, r Request, path string, frames int) 
 		Metadata: map[string]string{
 			MetaRequest: r.Hash(), MetaFrames: strconv.Itoa(frames), MetaContent: sum,
 		},
-		Tags: map[string]string{"stereospot:expire": "segment"},
+		Tags: map[string]string{platform.ExpireTag: platform.ExpireSegment},
 	})
 	return sum, err
 }

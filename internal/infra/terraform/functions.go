@@ -20,7 +20,7 @@ func functions() map[string]function.Function {
 		"trimprefix": stdlib.TrimPrefixFunc, "trimsuffix": stdlib.TrimSuffixFunc, "regex": stdlib.RegexFunc, "regexall": stdlib.RegexAllFunc,
 		"chunklist": stdlib.ChunklistFunc, "coalesce": stdlib.CoalesceFunc, "compact": stdlib.CompactFunc, "concat": stdlib.ConcatFunc,
 		"contains": stdlib.ContainsFunc, "distinct": stdlib.DistinctFunc, "element": stdlib.ElementFunc, "flatten": stdlib.FlattenFunc,
-		"keys": stdlib.KeysFunc, "length": stdlib.LengthFunc, "lookup": stdlib.LookupFunc, "merge": stdlib.MergeFunc, "range": stdlib.RangeFunc,
+		"keys": stdlib.KeysFunc, "length": length(), "lookup": stdlib.LookupFunc, "merge": stdlib.MergeFunc, "range": stdlib.RangeFunc,
 		"setproduct": stdlib.SetProductFunc, "slice": stdlib.SliceFunc, "sort": stdlib.SortFunc, "values": stdlib.ValuesFunc, "zipmap": stdlib.ZipmapFunc,
 		"jsonencode": stdlib.JSONEncodeFunc, "jsondecode": stdlib.JSONDecodeFunc,
 		"try": tryfunc.TryFunc, "can": tryfunc.CanFunc,
@@ -29,6 +29,23 @@ func functions() map[string]function.Function {
 		"tomap":   stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)),
 		"alltrue": allTrue(), "one": one(), "cidrsubnet": subnet(), "startswith": startsWith(), "file": fileReference(), "sensitive": same(), "nonsensitive": same(),
 	}
+}
+
+// length counts elements, as cty's does, and also the letters of a text and the attributes of an object, as Terraform's.
+func length() function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType}},
+		Type:   function.StaticReturnType(cty.Number),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			switch t := args[0].Type(); {
+			case t.IsObjectType():
+				return cty.NumberIntVal(int64(len(t.AttributeTypes()))), nil
+			case t == cty.String:
+				return stdlib.Strlen(args[0])
+			}
+			return stdlib.Length(args[0])
+		},
+	})
 }
 
 // allTrue is true for a list without a false element.
@@ -89,7 +106,7 @@ func subnet() function.Function {
 			more, _ := args[1].AsBigFloat().Int64()
 			number, _ := args[2].AsBigFloat().Int64()
 			bits := prefix.Bits() + int(more)
-			if bits > 32 || number < 0 || number >= 1<<more {
+			if more < 0 || bits > 32 || number < 0 || number >= 1<<more {
 				return cty.NilVal, fmt.Errorf("%s has no subnet %d of %d more bits", prefix, number, more)
 			}
 			a := prefix.Masked().Addr().As4()

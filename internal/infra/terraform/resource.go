@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/gocty"
 )
 
 // Resource is one instance of a resource or data source.
@@ -62,6 +63,9 @@ func (p *Project) instances(address string) ([]Resource, error) {
 		r := Resource{Address: address}
 		switch each, count := own["each"], own["count"]; {
 		case each != cty.NilVal:
+			if key := each.GetAttr("key"); key.Type() != cty.String || key.IsNull() {
+				return nil, fmt.Errorf("a key of for_each is no text")
+			}
 			r.Key = each.GetAttr("key").AsString()
 			r.Address += fmt.Sprintf("[%q]", r.Key)
 		case count != cty.NilVal:
@@ -75,6 +79,9 @@ func (p *Project) instances(address string) ([]Resource, error) {
 	return list, nil
 }
 
+// maxInstances bounds what a wrong count may cost.
+const maxInstances = 1000
+
 // scopes returns the scope of each instance, by count or for_each; one without either.
 func (p *Project) scopes(body *hclsyntax.Body) ([]scope, error) {
 	if count := body.Attributes["count"]; count != nil {
@@ -82,7 +89,10 @@ func (p *Project) scopes(body *hclsyntax.Body) ([]scope, error) {
 		if err != nil {
 			return nil, err
 		}
-		n, _ := v.AsBigFloat().Int64()
+		var n int
+		if err := gocty.FromCtyValue(v, &n); err != nil || n < 0 || n > maxInstances {
+			return nil, fmt.Errorf("%s: count is no number from 0 to %d", count.SrcRange, maxInstances)
+		}
 		list := make([]scope, n)
 		for i := range list {
 			list[i] = scope{"count": cty.ObjectVal(map[string]cty.Value{"index": cty.NumberIntVal(int64(i))})}
@@ -101,7 +111,7 @@ func (p *Project) scopes(body *hclsyntax.Body) ([]scope, error) {
 
 // eachScopes returns a scope for every element of v, whose key and value are those of the iterator of that name.
 func eachScopes(v cty.Value, iterator string) ([]scope, error) {
-	if v.IsNull() || !v.CanIterateElements() {
+	if v.IsNull() || !v.IsKnown() || !v.CanIterateElements() {
 		return nil, fmt.Errorf("for_each is no list, set or map")
 	}
 	var list []scope
