@@ -11,9 +11,9 @@ resource "aws_sagemaker_model" "inference" {
     image = "${aws_ecr_repository.main["stereo-inference"].repository_url}:${var.inference_image_tag}"
 
     environment = {
-      AWS_REGION          = local.region
-      HF_TOKEN_SECRET_ARN = aws_secretsmanager_secret.hf_token.arn
-      STEREOSPOT_MODEL    = var.inference_model
+      AWS_REGION                = local.region
+      HF_TOKEN_SECRET_ARN       = aws_secretsmanager_secret.hf_token.arn
+      STEREOSPOT_INFERENCE_JOBS = tostring(var.sagemaker_concurrency)
     }
   }
 

@@ -143,13 +143,6 @@ variable "inference_image_tag" {
   }
 }
 
-variable "inference_model" {
-  description = "Depth model that the inference service uses: \"classic\", which needs no download, or a name that `stereospot models` knows."
-  type        = string
-  default     = "classic"
-  nullable    = false
-}
-
 variable "sagemaker_instance_type" {
   description = "Instance that converts segments."
   type        = string
@@ -181,8 +174,8 @@ variable "sagemaker_concurrency" {
   nullable    = false
 
   validation {
-    condition     = var.sagemaker_concurrency >= 1 && var.sagemaker_concurrency <= 1000
-    error_message = "Use 1 to 1000."
+    condition     = var.sagemaker_concurrency >= 1 && var.sagemaker_concurrency <= 64
+    error_message = "Use 1 to 64."
   }
 }
 

@@ -276,10 +276,10 @@ func compareInference(s *stack.Stack, p program, sagemaker bool, say func(string
 	if (told != nil) != sagemaker {
 		say("a SageMaker model is there: %v", told != nil)
 	}
-	variables, listed := p.variables["inference"]
+	variables := p.variables["inference"]
 	for name := range told {
 		reads := func(v config.Variable) bool { return v.Name == name && !v.Unused }
-		if listed && name != "AWS_REGION" && !slices.ContainsFunc(variables, reads) {
+		if name != "AWS_REGION" && !slices.ContainsFunc(variables, reads) {
 			say("inference doesn't read %s on AWS", name)
 		}
 	}
