@@ -38,6 +38,7 @@ type commands struct {
 	Inference   inferenceCommand   `cmd:"" help:"Convert segments for video-workers elsewhere, over HTTP."`
 	Submit      submitCommand      `cmd:"" help:"Send videos to a StereoSpot server, and fetch the results."`
 	Jobs        jobsCommand        `cmd:"" help:"List, watch, cancel, retry and remove a server's jobs."`
+	SmokeTest   smokeTestCommand   `cmd:"" help:"Take a made-up film through a server, compare the result, and leave nothing behind."`
 	DLQ         dlqCommand         `cmd:"" name:"dlq" help:"For operators: messages that failed as often as they may."`
 	Doctor      doctorCommand      `cmd:"" help:"Look for what keeps StereoSpot from working here, and say what to do."`
 	Backup      backupCommand      `cmd:"" help:"Copy a server's data directory, while it runs."`
