@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	"cli": {"job", "client", "doctor", "config", "media", "clip", "inference", "pipeline", "platform", "platform/local", "platform/aws", "preview", "worker",
 		"infra", "web", "web/auth", "telemetry",
 		"scene", "stereo", "stereo/yuv", "stereo/depth",
-		"inference/service"},
+		"inference/service", "inference/sagemaker"},
 	"tools/bench":                {"job", "client", "media", "clip", "pipeline", "platform", "platform/local", "web", "scene", "stereo", "stereo/yuv", "stereo/depth"},
 	"web/hub":                    {},
 	"web/auth":                   {"platform"},
@@ -55,6 +55,8 @@ var mayImport = map[string][]string{
 	"tools/quality":              {"job", "scene", "stereo", "stereo/yuv", "stereo/depth"},
 
 	"inference/service":       {"inference", "media", "platform"},
+	"inference/sagemaker":     {"inference", "platform"},
+	"inference/sagemakertest": {"inference"},
 	"inference/inferencetest": {"inference", "job", "media", "platform", "scene", "stereo/yuv"},
 }
 

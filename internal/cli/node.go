@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/stereospot/stereospot/internal/config"
-	"github.com/stereospot/stereospot/internal/inference"
 	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/pipeline"
 	"github.com/stereospot/stereospot/internal/platform"
@@ -31,6 +30,7 @@ type node struct {
 	log      *slog.Logger
 	scratch  *scratch
 	disk     *worker.Disk
+	backend  backend
 	pipeline *pipeline.Pipeline
 	metrics  *prometheus.Registry // of this process
 	traces   *telemetry.Traces
@@ -57,9 +57,12 @@ func openNode(ctx context.Context, c roles, log *slog.Logger) (n *node, err erro
 		return nil, fmt.Errorf("can't write to %s: %w (choose another with %s)", n.site.scratchDir, err, n.site.scratchFlag)
 	}
 	n.disk = worker.NewDisk(n.scratch.dir, int64(c.data.MinFree), 5*time.Second, log)
+	if n.backend, err = openBackend(ctx, c, n.site.platform, n.scratch.dir, log); err != nil {
+		return nil, err
+	}
 	n.pipeline = &pipeline.Pipeline{
 		Platform:  n.site.platform,
-		Converter: &inference.Local{Input: n.site.platform.Input, Output: n.site.platform.Output, Scratch: n.scratch.dir},
+		Converter: n.backend,
 		Scratch:   n.scratch.dir,
 		Owner:     owner(n.scratch),
 		Log:       log,
@@ -72,11 +75,14 @@ func openNode(ctx context.Context, c roles, log *slog.Logger) (n *node, err erro
 
 // leave closes what the node has opened.
 func (n *node) leave() error {
-	var err error
-	if n.scratch != nil {
-		err = n.scratch.close()
+	var errs []error
+	if n.backend.close != nil {
+		errs = append(errs, n.backend.close())
 	}
-	return errors.Join(n.site.close(), err)
+	if n.scratch != nil {
+		errs = append(errs, n.scratch.close())
+	}
+	return errors.Join(append(errs, n.site.close())...)
 }
 
 // instrument has the work counted, and traced where the environment says.

@@ -22,6 +22,7 @@ type roles struct {
 	aws           config.AWS // its zero value is a data directory
 	segmentOutput config.SegmentOutput
 	sessions      config.Sessions
+	inference     config.Inference // its zero value converts in this process
 	pace          config.Pace
 	log           config.Log
 	queues        map[platform.QueueName]int // whose messages the process handles, and how many of each at a time

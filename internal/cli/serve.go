@@ -37,8 +37,8 @@ func (c *serveCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	queues := mediaQueues(c.Splitting)
-	maps.Copy(queues, videoQueues(c.Converting))
-	return runRoles(ctx, std, roles{data: c.Data, pace: c.Pace, log: c.Log, queues: queues},
+	maps.Copy(queues, videoQueues(c.Converting, c.Inference))
+	return runRoles(ctx, std, roles{data: c.Data, inference: c.Inference, pace: c.Pace, log: c.Log, queues: queues},
 		webRole(c.Listen, access), upkeepRole(c.Upkeep), workRole)
 }
 
@@ -118,8 +118,10 @@ func (c *videoWorkerCommand) Run(ctx context.Context, std streams) error {
 	if err := c.Check(); err != nil {
 		return usageError{err}
 	}
-	return runRoles(ctx, std, roles{data: c.Data, aws: c.AWS, pace: c.Pace, log: c.Log, queues: videoQueues(c.Converting)},
-		statusRole(c.Metrics), workRole)
+	return runRoles(ctx, std, roles{
+		data: c.Data, aws: c.AWS, inference: c.Inference, pace: c.Pace, log: c.Log, queues: videoQueues(c.Converting, c.Inference),
+		toolless: c.Inference.Elsewhere(),
+	}, statusRole(c.Metrics), workRole)
 }
 
 // mediaQueues are the queues of who splits films, records converted segments, and joins them.
@@ -130,8 +132,8 @@ func mediaQueues(c config.Splitting) map[platform.QueueName]int {
 }
 
 // videoQueues are the queues of who converts segments.
-func videoQueues(c config.Converting) map[platform.QueueName]int {
-	return map[platform.QueueName]int{platform.VideoWorkerQueue: fitJobs(c.ConvertJobs)}
+func videoQueues(c config.Converting, i config.Inference) map[platform.QueueName]int {
+	return map[platform.QueueName]int{platform.VideoWorkerQueue: i.InFlight(fitJobs(c.ConvertJobs))}
 }
 
 // workRole handles the messages of the process's queues.

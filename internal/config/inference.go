@@ -35,7 +35,7 @@ const (
 )
 
 func (i *Inference) check(on Place, bad func(string, ...any)) {
-	if i.Backend == "" || i.Backend == InProcess {
+	if !i.Elsewhere() {
 		return
 	}
 	if i.MaxInFlight < 1 || i.MaxInFlight > mostInFlight {
@@ -66,12 +66,15 @@ func (i *Inference) checkEndpoint(on Place, bad func(string, ...any)) {
 	checkName(bad, "SAGEMAKER_ENDPOINT_NAME", i.Endpoint, endpointName)
 }
 
+// Elsewhere reports whether segments are converted by another process.
+func (i *Inference) Elsewhere() bool { return i.Backend == ByHTTP || i.Backend == SageMaker }
+
 // InFlight is how many segments a process works on at a time: own where it converts them itself.
 func (i *Inference) InFlight(own int) int {
-	if i.Backend == "" || i.Backend == InProcess {
-		return own
+	if i.Elsewhere() {
+		return i.MaxInFlight
 	}
-	return i.MaxInFlight
+	return own
 }
 
 // Service says how the inference service works.

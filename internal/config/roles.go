@@ -6,6 +6,7 @@ type Serve struct {
 	Access
 	Data
 	Converting
+	Inference
 	Splitting
 	Upkeep
 	Pace
@@ -14,7 +15,7 @@ type Serve struct {
 
 // Check returns every problem joined into one error, and fills in defaults that depend on the machine.
 func (c *Serve) Check() error {
-	return all(Here, &c.Listen, &c.Access, &c.Data, &c.Converting, &c.Splitting, &c.Upkeep, &c.Pace, &c.Log)
+	return all(Here, &c.Listen, &c.Access, &c.Data, &c.Converting, &c.Inference, &c.Splitting, &c.Upkeep, &c.Pace, &c.Log)
 }
 
 // WebUI is the web server with the reconciler.
@@ -58,6 +59,7 @@ func (c *MediaWorker) Check() error {
 type VideoWorker struct {
 	Data
 	Converting
+	Inference
 	Metrics
 	Pace
 	Log
@@ -68,5 +70,5 @@ type VideoWorker struct {
 
 // Check is as Serve's.
 func (c *VideoWorker) Check() error {
-	return all(c.Platform, &c.Data, &c.Converting, &c.Metrics, &c.Pace, &c.Log, &c.AWS, &c.Prices, &c.InferencePrice)
+	return all(c.Platform, &c.Data, &c.Converting, &c.Inference, &c.Metrics, &c.Pace, &c.Log, &c.AWS, &c.Prices, &c.InferencePrice)
 }

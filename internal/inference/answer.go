@@ -22,12 +22,15 @@ type Answer struct {
 	Kept    bool    `json:"kept,omitempty"` // the output was there already
 }
 
-// OK is the Status of an Answer.
-const OK = "ok"
+// OK is the Status of an Answer, failed that of a Failure.
+const (
+	OK     = "ok"
+	failed = "error"
+)
 
 // Failure is the body of every other answer. It repeats the HTTP status, because SageMaker hands on the body alone.
 type Failure struct {
-	Status string `json:"status"` // "error"
+	Status string `json:"status"` // "error", and first
 	Code   int    `json:"code"`   // HTTP status
 	Reason string `json:"reason"` // one line for people
 	Kind   string `json:"kind,omitempty"`
@@ -38,7 +41,7 @@ const frameCount = "frame_count"
 
 // NewFailure describes an error under an HTTP status.
 func NewFailure(code int, err error) Failure {
-	f := Failure{Status: "error", Code: code, Reason: oneLine(err.Error())}
+	f := Failure{Status: failed, Code: code, Reason: oneLine(err.Error())}
 	if errors.Is(err, media.ErrFrameCount) {
 		f.Kind = frameCount
 	}
@@ -75,25 +78,16 @@ const maxReason = 500
 // codePattern finds the status in SageMaker's words about a container, such as: Received client error (422) from primary.
 var codePattern = regexp.MustCompile(`\berror \(([45][0-9]{2})\)`)
 
-// ParseFailure reads a failure out of a text that may wrap one or only speak of it, as failure objects of SageMaker do.
+// ParseFailure reads a failure out of a text that may wrap one, quoted or not, or only speak of it, as failure objects of
+// SageMaker do.
 func ParseFailure(text []byte) Failure {
 	s := string(text)
-	for _, candidate := range []string{s, strings.ReplaceAll(s, `\"`, `"`)} {
-		for at := strings.Index(candidate, `{"status"`); at >= 0; {
-			var f Failure
-			d := json.NewDecoder(strings.NewReader(candidate[at:]))
-			if d.Decode(&f) == nil && f.Status == "error" && f.Code >= 400 && f.Code < 600 && f.Reason != "" {
-				f.Reason = oneLine(f.Reason)
-				return f
-			}
-			next := strings.Index(candidate[at+1:], `{"status"`)
-			if next < 0 {
-				break
-			}
-			at += 1 + next
+	for _, candidate := range []string{s, quoted(s)} {
+		if f, ok := findFailure(candidate); ok {
+			return f
 		}
 	}
-	f := Failure{Status: "error", Reason: oneLine(s)}
+	f := Failure{Status: failed, Reason: oneLine(s)}
 	if m := codePattern.FindStringSubmatch(s); m != nil {
 		f.Code, _ = strconv.Atoi(m[1]) // three digits
 	}
@@ -101,6 +95,39 @@ func ParseFailure(text []byte) Failure {
 		f.Reason = "no reason was given"
 	}
 	return f
+}
+
+// quoted returns the text of the first quoted JSON object in s, or "".
+func quoted(s string) string {
+	at := strings.Index(s, `"{`)
+	if at < 0 {
+		return ""
+	}
+	prefix, err := strconv.QuotedPrefix(s[at:])
+	if err != nil {
+		return strings.ReplaceAll(s, `\"`, `"`) // cut off, or quoted by other rules
+	}
+	text, _ := strconv.Unquote(prefix) // it is quoted
+	return text
+}
+
+// findFailure decodes the first failure that begins somewhere in s.
+func findFailure(s string) (Failure, bool) {
+	const head = `{"status":"` + failed
+	for at := strings.Index(s, head); at >= 0; {
+		var f Failure
+		err := json.NewDecoder(strings.NewReader(s[at:])).Decode(&f)
+		if err == nil && f.Status == failed && f.Code >= 400 && f.Code < 600 && f.Reason != "" {
+			f.Reason = oneLine(f.Reason)
+			return f, true
+		}
+		next := strings.Index(s[at+1:], head)
+		if next < 0 {
+			break
+		}
+		at += 1 + next
+	}
+	return Failure{}, false
 }
 
 // oneLine folds a text into a line of bounded length.

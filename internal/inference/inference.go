@@ -58,6 +58,14 @@ func (r Request) Hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Complete reports whether r says all that a service elsewhere must be told.
+func (r Request) Complete() error {
+	if !windowOK(r.Window) || r.Content == "" {
+		return fmt.Errorf("the object of segment %d doesn't say which frames are its own", r.Index)
+	}
+	return nil
+}
+
 // Result is what a conversion made.
 type Result struct {
 	Frames  int
