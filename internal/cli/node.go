@@ -18,6 +18,7 @@ import (
 	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/pipeline"
 	"github.com/stereospot/stereospot/internal/platform"
+	"github.com/stereospot/stereospot/internal/protection"
 	"github.com/stereospot/stereospot/internal/telemetry"
 	"github.com/stereospot/stereospot/internal/web"
 	"github.com/stereospot/stereospot/internal/worker"
@@ -35,6 +36,7 @@ type node struct {
 	metrics  *prometheus.Registry // of this process
 	traces   *telemetry.Traces
 	counted  deliveries
+	task     *protection.Task // nil outside of ECS
 }
 
 // openNode opens the site and makes the pipeline that works on it.
@@ -44,7 +46,7 @@ func openNode(ctx context.Context, c roles, log *slog.Logger) (n *node, err erro
 			return nil, err
 		}
 	}
-	n = &node{pace: c.pace, log: log}
+	n = &node{pace: c.pace, log: log, task: taskOf(c.aws.Platform, log)}
 	if n.site, err = openSite(ctx, c, log); err != nil {
 		return nil, err
 	}
@@ -119,7 +121,7 @@ func (n *node) close(ctx context.Context) error {
 func (n *node) worker(q platform.QueueName, concurrency int) *worker.Worker {
 	visibility := cmp.Or(n.pace.Visibility, q.Visibility())
 	return worker.New(worker.Config{
-		Name: q, Queue: n.pipeline.Queues[q], Handler: worker.Steps(n.pipeline, q), Concurrency: concurrency,
+		Name: q, Queue: n.pipeline.Queues[q], Handler: handlerOf(n.pipeline, q, n.task), Concurrency: concurrency,
 		Visibility: visibility, Poll: 20 * time.Second, Backoff: worker.Backoff{First: n.pace.Retry, Limit: 5 * time.Minute},
 		Drain: n.pace.Drain, Gate: n.disk, Metrics: n.counted, Log: n.log,
 	})

@@ -141,6 +141,9 @@ func workRole(r *running) error {
 	for _, w := range r.workers {
 		r.work.Go(func() error { w.Run(r.hard, r.soft.Done()); return nil })
 	}
+	if r.task != nil {
+		r.work.Go(func() error { r.task.Run(r.hard, r.soft.Done()); return nil })
+	}
 	return nil
 }
 
