@@ -122,7 +122,7 @@ func (n *node) worker(q platform.QueueName, concurrency int) *worker.Worker {
 	visibility := cmp.Or(n.pace.Visibility, q.Visibility())
 	return worker.New(worker.Config{
 		Name: q, Queue: n.pipeline.Queues[q], Handler: handlerOf(n.pipeline, q, n.task), Concurrency: concurrency,
-		Visibility: visibility, Poll: 20 * time.Second, Backoff: worker.Backoff{First: n.pace.Retry, Limit: 5 * time.Minute},
+		Visibility: visibility, Poll: 20 * time.Second, Gather: n.pace.Gather, Backoff: worker.Backoff{First: n.pace.Retry, Limit: 5 * time.Minute},
 		Drain: n.pace.Drain, Gate: n.disk, Metrics: n.counted, Log: n.log,
 	})
 }

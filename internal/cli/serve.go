@@ -127,7 +127,7 @@ func (c *videoWorkerCommand) Run(ctx context.Context, std streams) error {
 // mediaQueues are the queues of who splits films, records converted segments, and joins them.
 func mediaQueues(c config.Splitting) map[platform.QueueName]int {
 	return map[platform.QueueName]int{
-		platform.ChunkingQueue: c.MediaJobs, platform.SegmentOutputQueue: 4, platform.ReassemblyQueue: c.MediaJobs,
+		platform.ChunkingQueue: c.MediaJobs, platform.SegmentOutputQueue: platform.MaxBatch, platform.ReassemblyQueue: c.MediaJobs,
 	}
 }
 

@@ -68,6 +68,7 @@ type Pace struct {
 	Visibility time.Duration `help:"How long a message whose worker died stays out of sight; 0 on AWS: as the queue says." env:"STEREOSPOT_VISIBILITY" default:"0" hidden:""`
 	Lease      time.Duration `help:"How long a dead process's lease lasts." env:"STEREOSPOT_LEASE" default:"0" hidden:""`
 	Pulse      time.Duration `help:"Time between progress reports, and how late work learns that its job was cancelled." env:"STEREOSPOT_PULSE" default:"0" hidden:""`
+	Gather     time.Duration `help:"How long a worker lets messages gather when few are waiting: requests cost money on AWS." env:"STEREOSPOT_GATHER" default:"0" hidden:""`
 	Retry      time.Duration `help:"Wait before a failed message's second attempt; doubled with each one after." env:"STEREOSPOT_RETRY" default:"5s" hidden:""`
 	Drain      time.Duration `help:"How long work may go on after the first SIGTERM or Ctrl-C; the second ends it at once." env:"STEREOSPOT_DRAIN" default:"20s"`
 }
@@ -80,7 +81,7 @@ func (p *Pace) check(on Place, bad func(string, ...any)) {
 		least time.Duration
 	}{
 		{"--lease", p.Lease, 500 * time.Millisecond},
-		{"--pulse", p.Pulse, 10 * time.Millisecond}, {"--retry", p.Retry, time.Millisecond}, {"--drain", p.Drain, 0},
+		{"--pulse", p.Pulse, 10 * time.Millisecond}, {"--gather", p.Gather, 0}, {"--retry", p.Retry, time.Millisecond}, {"--drain", p.Drain, 0},
 	} {
 		if d.value < d.least {
 			bad("%s is %v: use at least %v", d.flag, d.value, d.least)
@@ -94,7 +95,7 @@ func (p *Pace) check(on Place, bad func(string, ...any)) {
 // fit fills in what was left to the platform: a query of SQLite costs nothing, a request to AWS does.
 func (p *Pace) fit(on Place) {
 	if on == OnAWS {
-		p.Lease, p.Pulse = cmp.Or(p.Lease, 2*time.Minute), cmp.Or(p.Pulse, 15*time.Second)
+		p.Lease, p.Pulse, p.Gather = cmp.Or(p.Lease, 2*time.Minute), cmp.Or(p.Pulse, 15*time.Second), cmp.Or(p.Gather, 500*time.Millisecond)
 		return
 	}
 	p.Visibility, p.Lease, p.Pulse = cmp.Or(p.Visibility, 30*time.Second), cmp.Or(p.Lease, 30*time.Second), cmp.Or(p.Pulse, time.Second)

@@ -15,13 +15,12 @@ const thumbnailWidth = 640
 // thumbnail publishes a frame from the middle of a converted segment as the job's picture when it has none. It
 // is there for people to look at: a job goes on without it.
 func (p *Pipeline) thumbnail(ctx context.Context, j job.Job, output string, frames int) {
-	row, _ := p.rows.get(j.ID)
-	if p.Pulse <= 0 || j.CompletedSegments > 0 || row.pictured {
+	if p.Pulse <= 0 || j.CompletedSegments > 0 || p.rows.picture(j.ID, true) {
 		return // nobody watches, or an earlier segment gave it
 	}
 	err := p.makeThumbnail(ctx, j.ID, output, frames)
-	if err == nil {
-		p.rows.picture(j.ID)
+	if err != nil {
+		p.rows.picture(j.ID, false) // another segment may
 	}
 	p.warn(ctx, j.ID, "no thumbnail was made", err)
 }

@@ -69,7 +69,7 @@ type Metrics interface {
 	Delivered(q platform.QueueName, o Outcome, took time.Duration)
 }
 
-// Config is what a Worker works with. All fields but Gate and Metrics are required.
+// Config is what a Worker works with. All fields but Gather, Gate and Metrics are required.
 type Config struct {
 	Name        platform.QueueName
 	Queue       platform.Queue
@@ -77,6 +77,7 @@ type Config struct {
 	Concurrency int           // deliveries at the same time
 	Visibility  time.Duration // the queue's visibility timeout; renewed at a third of it
 	Poll        time.Duration // how long one Receive waits
+	Gather      time.Duration // after a Receive that brought less than it might have, wait so long: requests cost money
 	Backoff     Backoff       // of failed messages
 	Drain       time.Duration // how long work may go on after a soft stop
 	Gate        Gate
@@ -150,6 +151,9 @@ func (w *Worker) receive(ctx, work context.Context) {
 		}
 		if err == nil {
 			failures = 0
+			if len(messages) > 0 && len(messages) < free && w.Gather > 0 {
+				_ = pause(ctx, w.Gather) // the loop looks at ctx
+			}
 			continue
 		}
 		if ctx.Err() == nil {
@@ -161,11 +165,20 @@ func (w *Worker) receive(ctx, work context.Context) {
 	}
 }
 
-// acquire waits for a free slot and takes all that are free, up to what one Receive may return; 0 when ctx ends.
+// linger is how long a slot that has become free waits for others: deliveries that came together often end together,
+// and one request for many messages costs what one for one does.
+const linger = 5 * time.Millisecond
+
+// acquire waits for a free slot and takes all that are free a moment later, up to what one Receive may return; 0 when
+// ctx ends.
 func (w *Worker) acquire(ctx context.Context) int {
 	select {
 	case w.slots <- struct{}{}:
 	case <-ctx.Done():
+		return 0
+	}
+	if len(w.slots) > 1 && pause(ctx, linger) != nil {
+		w.release(1)
 		return 0
 	}
 	for n := 1; ; n++ {

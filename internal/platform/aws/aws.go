@@ -34,7 +34,7 @@ type Resources struct {
 	QueueURLs                                   map[platform.QueueName]string
 	SessionKeySecret                            string // ARN of what seals sessions; empty: made and kept in the triggered table
 
-	Now func() time.Time // the clock; nil is time.Now
+	Now func() time.Time `json:"-"` // the clock; nil is time.Now
 }
 
 func (r Resources) clock() func() time.Time {

@@ -80,8 +80,10 @@ func (r completions) recordAll(ctx context.Context, list []*recording) []error {
 				indexes[list[i].Index] = list[i].Completion
 			}
 			j, err := r.recordOf(ctx, id, slices.Collect(maps.Values(indexes)))
-			for _, i := range places {
+			for n, i := range places {
 				list[i].job, errs[i] = j, err
+				// As if they had come one by one: so one alone is told that the job is ready.
+				list[i].job.CompletedSegments = max(0, j.CompletedSegments-(len(places)-1-n))
 			}
 		})
 	}

@@ -39,9 +39,13 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&b.binary, "stereospot", "bin/stereospot", "the program to measure")
 	flags.IntVar(&b.rounds, "rounds", 3, "pairs of runs")
 	flags.IntVar(&b.frames, "frames", 240, "frames of the film-like source")
-	flags.StringVar(&b.only, "only", "", "measure one part: convert, 10bit, 4k, chunk, reassemble, serve, memory, engine, queue, upload, web")
+	flags.StringVar(&b.only, "only", "", "measure one part: convert, 10bit, 4k, chunk, reassemble, serve, memory, engine, queue, upload, web, control")
+	setup := flags.String("worker", "", "be a worker under measurement, which control starts")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *setup != "" {
+		return runWorker(*setup)
 	}
 	if err := os.MkdirAll(b.dir, 0o755); err != nil {
 		return err
@@ -53,7 +57,7 @@ func run(ctx context.Context, args []string) error {
 	}{
 		{"convert", b.convert8}, {"10bit", b.convert10}, {"4k", b.convert4K},
 		{"chunk", b.chunk}, {"reassemble", b.reassemble}, {"serve", b.serve}, {"memory", b.memory}, {"engine", b.engine},
-		{"queue", b.queue}, {"upload", b.upload}, {"web", b.web},
+		{"queue", b.queue}, {"upload", b.upload}, {"web", b.web}, {"control", b.control},
 	} {
 		if b.only != "" && b.only != part.name {
 			continue

@@ -3,6 +3,8 @@ package awstest
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,48 +30,79 @@ const Region = "eu-central-1"
 // them from the environment), or else for moto's server, started for as long as the test lives.
 func Endpoints(t testing.TB) aws.Config {
 	t.Helper()
-	more := []func(*config.LoadOptions) error{
-		config.WithRegion(Region), config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("test", "test", "")),
-	}
+	url := ""
 	if os.Getenv("AWS_ENDPOINT_URL") == "" && os.Getenv("AWS_ENDPOINT_URL_S3") == "" {
-		more = append(more, config.WithBaseEndpoint(start(t)))
+		emulator, err := Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(emulator.Close)
+		url = emulator.URL
 	}
-	cfg, err := platformaws.Load(t.Context(), slog.New(slog.DiscardHandler), more...)
+	cfg, err := Config(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return cfg
 }
 
-// start runs moto's server on a port that the system chooses, behind a gate, and returns the gate's URL.
-func start(t testing.TB) string {
-	t.Helper()
-	cmd := exec.Command(server(t), "-H", "127.0.0.1", "-p", "0")
-	said, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
+// Config returns an SDK configuration for the emulator at url, or for the one that the environment names when url is
+// empty.
+func Config(ctx context.Context, url string) (aws.Config, error) {
+	more := []func(*config.LoadOptions) error{
+		config.WithRegion(Region), config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("test", "test", "")),
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	if url != "" {
+		more = append(more, config.WithBaseEndpoint(url))
+	}
+	return platformaws.Load(ctx, slog.New(slog.DiscardHandler), more...)
+}
+
+// Emulator is moto's server behind a gate.
+type Emulator struct {
+	URL   string // of the gate
+	front *httptest.Server
+	cmd   *exec.Cmd
+	read  chan struct{} // closed when the server's log has ended
+}
+
+// Start runs moto's server on a port that the system chooses, until Close.
+func Start() (*Emulator, error) {
+	path, err := server()
+	if err != nil {
+		return nil, err
+	}
+	e := &Emulator{cmd: exec.Command(path, "-H", "127.0.0.1", "-p", "0"), read: make(chan struct{})}
+	said, err := e.cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := e.cmd.Start(); err != nil {
+		return nil, err
 	}
 	lines := bufio.NewReader(said)
-	read := make(chan struct{})
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it keeps nothing
-		<-read
-		_ = cmd.Wait() // killed
-	})
 	emulator, err := address(lines)
 	go func() { // it logs every request, and would wait for a reader
-		defer close(read)
+		defer close(e.read)
 		_, _ = io.Copy(io.Discard, lines) // ends when it is killed
 	}()
 	if err != nil {
-		t.Fatal(err)
+		e.Close()
+		return nil, err
 	}
-	front := httptest.NewServer(newGate(emulator))
-	t.Cleanup(front.Close)
-	return front.URL
+	e.front = httptest.NewServer(newGate(emulator))
+	e.URL = e.front.URL
+	return e, nil
+}
+
+// Close ends the server, which keeps nothing.
+func (e *Emulator) Close() {
+	if e.front != nil {
+		e.front.Close()
+	}
+	_ = e.cmd.Process.Kill()
+	<-e.read
+	_ = e.cmd.Wait() // killed
 }
 
 // address reads the URL that the server says it runs on.
@@ -88,24 +121,23 @@ func address(said *bufio.Reader) (*url.URL, error) {
 }
 
 // server finds moto's server: MOTO_SERVER, or where scripts/setup.sh installs it, or the PATH.
-func server(t testing.TB) string {
-	t.Helper()
+func server() (string, error) {
 	if named := os.Getenv("MOTO_SERVER"); named != "" {
-		return named
+		return named, nil
 	}
 	dir, err := os.Getwd()
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		path := filepath.Join(dir, "work", "moto", "bin", "moto_server")
 		if _, err := os.Stat(path); err == nil {
-			return path
+			return path, nil
 		}
 	}
 	path, err := exec.LookPath("moto_server")
 	if err != nil {
-		t.Fatal("moto's server is not installed: run scripts/setup.sh moto")
+		return "", errors.New("moto's server is not installed: run scripts/setup.sh moto")
 	}
-	return path
+	return path, nil
 }
