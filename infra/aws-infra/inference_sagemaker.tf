@@ -13,7 +13,7 @@ resource "aws_sagemaker_model" "inference" {
     environment = {
       AWS_REGION                = local.region
       HF_TOKEN_SECRET_ARN       = aws_secretsmanager_secret.hf_token.arn
-      STEREOSPOT_INFERENCE_JOBS = tostring(var.sagemaker_concurrency)
+      STEREOSPOT_INFERENCE_JOBS = tostring(var.sagemaker_concurrency + 1) # one stays free, so that /ping is well while all work
     }
   }
 

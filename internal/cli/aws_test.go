@@ -16,6 +16,7 @@ func TestOnAWS(t *testing.T) {
 	cfg := awstest.Endpoints(t)
 	t.Run("ProblemsAreListedAtTheStart", func(t *testing.T) { testProblems(t, newCloud(t, cfg, 0)) })
 	t.Run("FilmsAreConvertedByServicesOfTheirOwn", func(t *testing.T) { testServices(t, newCloud(t, cfg, 0)) })
+	t.Run("SegmentsAreConvertedByAnEndpoint", func(t *testing.T) { testEndpoint(t, newCloud(t, cfg, 3*time.Second)) })
 }
 
 func testProblems(t *testing.T, c *cloud) {

@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/stereospot/stereospot/internal/inference/sagemakertest"
+	"github.com/stereospot/stereospot/internal/platform"
+)
+
+// tinyFilm is three segments of four frames each under killOptions.
+func tinyFilm(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	ffmpeg(t, dir, "-f lavfi -i testsrc2=s=64x36:r=25 -f lavfi -i sine -frames:v 12 -shortest -c:v libx264 -preset ultrafast -g 4 -c:a aac film.mp4")
+	return filepath.Join(dir, "film.mp4")
+}
+
+// startInference runs an inference service that ends with the test, and returns its address.
+func startInference(t *testing.T, env []string, args ...string) (*service, string) {
+	t.Helper()
+	s := &service{cmd: command(append([]string{"inference", "--addr", "127.0.0.1:0"}, args...)...), log: newLogFile(t, "inference")}
+	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = append(s.cmd.Env, env...), s.log, s.log
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.kill)
+	return s, s.address(t)
+}
+
+func TestServeHasFilmsConvertedByAnInferenceService(t *testing.T) {
+	shared := t.TempDir()
+	inference, address := startInference(t, []string{"TMPDIR=" + t.TempDir()}, "--allow-files", shared)
+	t.Setenv("INFERENCE_BACKEND", "http")
+	t.Setenv("INFERENCE_HTTP_URL", address)
+	t.Setenv("STEREOSPOT_INFERENCE_DIR", shared)
+	film := tinyFilm(t)
+	want := undisturbed(t, film)
+	content, err := os.ReadFile(film)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newServer(t)
+	store := openShared(t, s.dir)
+	id := submitFilm(t, store, content)
+	until(t, "the film is converted", func() bool { return liveJobs(t, store, []string{id}) == 0 })
+	checkJob(t, store, id, want)
+	if metrics := get(t, address+"/metrics"); !strings.Contains(metrics, "stereospot_frames_total 12") {
+		t.Errorf("not every frame was converted there, once:\n%s", metrics)
+	}
+	if left, err := filepath.Glob(filepath.Join(shared, "*", "*")); err != nil || len(left) != 0 {
+		t.Errorf("the shared directory holds %v, %v", left, err)
+	}
+	if took := inference.stop(t); took > 10*time.Second {
+		t.Errorf("the service took %v to stop", took)
+	}
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var text strings.Builder
+	if err := res.Write(&text); err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
+}
+
+// testEndpoint has a film converted through SageMaker's wire protocol, by a worker that is killed on the way and has no
+// FFmpeg. Nothing is paid for twice.
+func testEndpoint(t *testing.T, c *cloud) {
+	_, address := startInference(t, c.env, "--jobs", "2")
+	gate := make(chan struct{})
+	runtime := sagemakertest.New(t.Context(), sagemakertest.Config{
+		S3: s3.NewFromConfig(c.cfg, func(o *s3.Options) { o.UsePathStyle = true }), Endpoint: "films", Container: address, Bucket: c.resources.OutputBucket,
+		Behave: func(sagemakertest.Call) sagemakertest.Behaviour { return sagemakertest.Behaviour{After: gate} },
+	})
+	wire := httptest.NewServer(runtime)
+	t.Cleanup(func() { runtime.Close(); wire.Close() })
+	env := c.with("INFERENCE_BACKEND=sagemaker", "SAGEMAKER_ENDPOINT_NAME=films", "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME="+wire.URL,
+		"PATH=/nonexistent", "STEREOSPOT_VISIBILITY=3s")
+	web := c.run(t, c.env, "web-ui", "--addr", "127.0.0.1:0")
+	c.run(t, c.env, "media-worker")
+	video := c.run(t, env, "video-worker")
+	film, out := tinyFilm(t), filepath.Join(t.TempDir(), "out.mp4")
+	ended := make(chan result, 1)
+	go func() {
+		ended <- stereospot(t, "submit", film, "-o", out, "--segment-frames", "4", "--preset", "ultrafast", "--server", web.address(t))
+	}()
+	asked := func() bool {
+		list, _, err := c.platform.Output.List(t.Context(), "sagemaker-async-requests/", "", 100)
+		tickets := slices.DeleteFunc(list, func(o platform.Object) bool { return !strings.HasSuffix(o.Key, ".ticket") })
+		return err == nil && len(tickets) == 3
+	}
+	until(t, "every segment is asked for", asked)
+	video.kill()
+	c.run(t, env, "video-worker")
+	close(gate)
+	if r := <-ended; r.code != exitDone {
+		t.Fatalf("exit %d: %s%s", r.code, r.out, r.err)
+	}
+	got, err := os.ReadFile(out)
+	if want := undisturbed(t, film); err != nil || string(got) != string(want) {
+		t.Errorf("%d bytes, %v; an undisturbed run has %d others", len(got), err, len(want))
+	}
+	invocations := runtime.Invocations()
+	for _, n := range invocations {
+		if n != 1 {
+			t.Errorf("a segment was paid for %d times", n)
+		}
+	}
+	if len(invocations) != 3 {
+		t.Errorf("%v", invocations)
+	}
+}
+
+func TestInferenceListsEveryWrongSettingAtOnce(t *testing.T) {
+	r := stereospot(t, "inference", "--addr", "nowhere", "--jobs", "99", "--wait", "1h")
+	for _, flag := range []string{"--addr", "--jobs", "--wait"} {
+		if r.code != exitUsage || !strings.Contains(r.err, flag) {
+			t.Errorf("exit %d, %s is not in: %s", r.code, flag, r.err)
+		}
+	}
+	r = stereospot(t, "video-worker", "--inference-backend", "sagemaker", "--inference-max-in-flight", "0", "--inference-timeout", "1s")
+	for _, setting := range []string{"--platform aws", "SAGEMAKER_ENDPOINT_NAME", "INFERENCE_MAX_IN_FLIGHT", "INFERENCE_TIMEOUT"} {
+		if r.code != exitUsage || !strings.Contains(r.err, setting) {
+			t.Errorf("exit %d, %s is not in: %s", r.code, setting, r.err)
+		}
+	}
+}
