@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/stereospot/stereospot/internal/job"
@@ -142,7 +143,7 @@ func (r *repairing) repair(ctx context.Context, j job.Job) error {
 	if err != nil || busy {
 		return err
 	}
-	if over := r.verdict(j); over != "" {
+	if over := r.verdict(j); over != "" && !r.ageless(j) {
 		r.Failed++
 		return r.Fail(ctx, j.ID, over)
 	}
@@ -163,7 +164,8 @@ func resends(j job.Job) int {
 }
 
 // waits reports whether the messages that the job needs may still be in their queues: sent at or after its last
-// activity, they are as old as the oldest one there at most. A platform that doesn't tell ages says 0.
+// activity, they are as old as the oldest one there at most. Where a queue doesn't tell ages they may be there as long as
+// anything is, which is believed for StallAfter: then they are sent once more, which does no harm.
 func (r *repairing) waits(j job.Job) bool {
 	last := j.UpdatedAt
 	if j.ResentAt.After(last) {
@@ -171,12 +173,22 @@ func (r *repairing) waits(j job.Job) bool {
 	}
 	const slack = time.Second // between a message and the row that is written after it
 	age := r.Now().Sub(last)
+	if r.ageless(j) && age < r.Policy.StallAfter {
+		return true
+	}
 	for _, q := range queuesOf(j.Status) {
 		if oldest := r.depths[q].OldestAge; age > 0 && oldest > 0 && oldest+slack >= age {
 			return true
 		}
 	}
 	return false
+}
+
+// ageless reports whether something waits in the job's queues and they don't say for how long.
+func (r *repairing) ageless(j job.Job) bool {
+	return slices.ContainsFunc(queuesOf(j.Status), func(q platform.QueueName) bool {
+		return r.depths[q].OldestAge == 0 && r.depths[q].Visible > 0
+	})
 }
 
 // queuesOf returns the queues whose messages move a job on.

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -94,6 +95,38 @@ func TestJobWhoseMessageStillWaitsIsLeftAlone(t *testing.T) {
 	}
 	if n := b.queued(t, platform.ChunkingQueue); n != 1 {
 		t.Errorf("%d messages", n)
+	}
+}
+
+// ageless is a queue that doesn't tell how old its messages are, as SQS.
+type ageless struct{ platform.Queue }
+
+func (q ageless) Depth(ctx context.Context) (platform.Depth, error) {
+	d, err := q.Queue.Depth(ctx)
+	d.OldestAge = 0
+	return d, err
+}
+
+func TestLongBacklogOfUnknownAgeFailsNobody(t *testing.T) {
+	b := newRepairBench(t)
+	b.Policy.StallAfter = 6 * time.Hour
+	for name, q := range b.Queues {
+		b.Queues[name] = ageless{q}
+	}
+	b.must(t, b.Start(t.Context(), b.job))
+	for range 24 * 7 {
+		b.wait(time.Hour)
+		if r := b.reconcile(t); r.Failed > 0 {
+			t.Fatalf("%+v although the job's message waits", r)
+		}
+	}
+	if n := b.queued(t, platform.ChunkingQueue); n > 1+7*24/6 {
+		t.Errorf("%d messages for one job", n)
+	}
+	b.loseMessages(t)
+	b.wait(time.Hour * 7)
+	if r := b.reconcile(t); r.Failed+r.Resent != 1 {
+		t.Errorf("an empty queue: %+v", r)
 	}
 }
 

@@ -35,16 +35,17 @@ type recording struct {
 	job job.Job // after it
 }
 
-// How completions that come at about the same time are gathered: those of one job are one transaction.
+// How completions that come at about the same time are gathered: those of one job are one transaction. Simulations go by
+// the same numbers.
 const (
-	recordBatch = 25 // of the 100 items that a transaction may hold
-	recordWait  = 50 * time.Millisecond
+	RecordBatch = 25 // of the 100 items that a transaction may hold
+	RecordWait  = 50 * time.Millisecond
 	recordBound = time.Minute
 )
 
 func newCompletions(t *tables) completions {
 	r := completions{tables: t}
-	r.pending = &gather.Batch[*recording]{Limit: recordBatch, Wait: recordWait, Bound: recordBound, Do: r.recordAll}
+	r.pending = &gather.Batch[*recording]{Limit: RecordBatch, Wait: RecordWait, Bound: recordBound, Do: r.recordAll}
 	return r
 }
 

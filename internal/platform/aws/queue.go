@@ -39,13 +39,13 @@ var _ platform.Queue = (*Queue)(nil)
 
 // How acknowledgements that come at about the same time are gathered.
 const (
-	deleteWait  = 100 * time.Millisecond
+	DeleteWait  = 100 * time.Millisecond
 	deleteBound = 30 * time.Second
 )
 
 func newQueue(client *sqs.Client, url string) *Queue {
 	q := &Queue{client: client, url: url}
-	q.deleted = &gather.Batch[string]{Limit: queueBatch, Wait: deleteWait, Bound: deleteBound, Do: q.deleteAll}
+	q.deleted = &gather.Batch[string]{Limit: queueBatch, Wait: DeleteWait, Bound: deleteBound, Do: q.deleteAll}
 	return q
 }
 

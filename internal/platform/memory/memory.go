@@ -15,7 +15,8 @@ type Options struct {
 	Now           func() time.Time // nil is time.Now
 	Notifications []platform.Notification
 	Visibility    time.Duration // of every queue; 0 means each queue's own
-	// Saw, if set, hears of every call before it is done. Called from several goroutines.
+	// Saw, if set, hears of every call before it is done, of a Receive after it, and may take its time: nothing is locked
+	// meanwhile. Called from several goroutines.
 	Saw func(Call)
 }
 

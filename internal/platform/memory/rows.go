@@ -46,9 +46,9 @@ func (r completions) All(_ context.Context, jobID string) ([]platform.Completion
 
 // Forget implements platform.Completions.
 func (r completions) Forget(_ context.Context, jobID string) error {
+	r.s.Saw(Call{Method: "Completions.Forget", On: jobID, N: r.s.rows.count(func(t *rowSet) int { return len(t.completions[jobID]) })})
 	r.s.rows.mu.Lock()
 	defer r.s.rows.mu.Unlock()
-	r.s.Saw(Call{Method: "Completions.Forget", On: jobID, N: len(r.s.rows.completions[jobID])})
 	delete(r.s.rows.completions, jobID)
 	if j := r.s.rows.jobs.byID[jobID]; j != nil {
 		j.CompletedSegments, j.Version = 0, j.Version+1
@@ -98,19 +98,27 @@ func (r progress) Of(_ context.Context, jobID string) ([]platform.SegmentProgres
 
 // Clear implements platform.Progress.
 func (r progress) Clear(_ context.Context, jobID string, segments ...int) error {
+	call := Call{Method: "Progress.ClearSome", On: jobID, N: len(segments)}
+	if len(segments) == 0 {
+		call = Call{Method: "Progress.Clear", On: jobID, N: r.s.rows.count(func(t *rowSet) int { return len(t.progress[jobID]) })}
+	}
+	r.s.Saw(call)
 	r.s.rows.mu.Lock()
 	defer r.s.rows.mu.Unlock()
-	of := r.s.rows.progress[jobID]
 	if len(segments) == 0 {
-		r.s.Saw(Call{Method: "Progress.Clear", On: jobID, N: len(of)})
 		delete(r.s.rows.progress, jobID)
-		return nil
 	}
-	r.s.Saw(Call{Method: "Progress.ClearSome", On: jobID, N: len(segments)})
 	for _, index := range segments {
-		delete(of, index)
+		delete(r.s.rows.progress[jobID], index)
 	}
 	return nil
+}
+
+// count looks at the rows for the size of something.
+func (r *rowSet) count(size func(*rowSet) int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return size(r)
 }
 
 type lease struct {
