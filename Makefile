@@ -8,7 +8,7 @@ SHELL := /bin/bash
 BIN := bin/stereospot
 SOURCES := $(shell find . -name '*.go' -not -path './node_modules/*') go.mod go.sum
 
-.PHONY: nx-test build assets setup setup-test serve demo convert test lint race fuzz bench quality infra-scan clean
+.PHONY: nx-test build assets setup setup-test serve demo convert test lint race fuzz bench quality infra-scan scaling clean
 
 build: $(BIN)
 
@@ -83,6 +83,10 @@ work/checkov/$(CHECKOV_VERSION):
 # Hours on two cores; `go run ./internal/tools/bench -only chunk` and so on measure one part.
 bench: setup build
 	go run ./internal/tools/bench
+
+# What the scaling of infra/aws-infra does with three days of arrivals: the table and pictures of docs/aws/scaling.md.
+scaling:
+	go run ./internal/tools/scalesim
 
 # The tables of docs/quality.md.
 quality:
