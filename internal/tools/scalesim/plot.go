@@ -75,7 +75,7 @@ func panel(o outcome, label string, lines []line) (*plot.Plot, error) {
 		p.Legend.Add(l.name, curve)
 	}
 	p.X.Min, p.X.Max = 0, o.end()
-	p.Y.Min, p.Y.Max = 0, max(p.Y.Max, 1)*1.1
+	p.Y.Min, p.Y.Max = 0, max(p.Y.Max, 1)*1.35 // room for the legend
 	return p, nil
 }
 
