@@ -55,6 +55,7 @@ var mayImport = map[string][]string{
 	"stereo/depth/onnx":          {"stereo/depth"},
 	"stereo/depth/onnx/onnxtest": {},
 	"models":                     {"job", "stereo/depth", "stereo/depth/onnx"},
+	"tools/scalesim":             {"infra/stack", "platform"},
 	"tools/quality":              {"job", "scene", "stereo", "stereo/yuv", "stereo/depth"},
 
 	"inference/service":       {"inference", "media", "platform"},

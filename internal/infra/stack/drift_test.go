@@ -224,13 +224,7 @@ func compareEnvironment(s *stack.Stack, p program, sagemaker bool, say func(stri
 				say("%s is not told %s", service, v.Name)
 			}
 		}
-		_, inference := known["INFERENCE_BACKEND"]
 		for name := range task.Environment {
-			if strings.HasPrefix(name, "INFERENCE_") || name == "SAGEMAKER_ENDPOINT_NAME" {
-				if !inference {
-					continue // video-worker is about to read these
-				}
-			}
 			if v, reads := known[name]; !reads || v.Unused || v.Secret {
 				say("%s doesn't read %s on AWS, or not in the clear", service, name)
 			}
