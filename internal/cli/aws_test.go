@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"net"
 	"os"
 	"path/filepath"
@@ -8,14 +9,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
 	"github.com/stereospot/stereospot/internal/platform/aws/awstest"
 )
 
 // One emulator serves all of these; each has a deployment of its own where it needs one.
 func TestOnAWS(t *testing.T) {
-	cfg := awstest.Endpoints(t)
+	cfg, calls := awstest.Watched(t)
 	t.Run("ProblemsAreListedAtTheStart", func(t *testing.T) { testProblems(t, newCloud(t, cfg, 0)) })
-	t.Run("FilmsAreConvertedByServicesOfTheirOwn", func(t *testing.T) { testServices(t, newCloud(t, cfg, 0)) })
+	t.Run("FilmsAreConvertedByServicesOfTheirOwn", func(t *testing.T) { testServices(t, newCloud(t, cfg, 0), calls) })
 	t.Run("SegmentsAreConvertedByAnEndpoint", func(t *testing.T) { testEndpoint(t, newCloud(t, cfg, 3*time.Second)) })
 }
 
@@ -59,32 +63,59 @@ func closedPort(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func testServices(t *testing.T, c *cloud) {
-	web := c.run(t, c.env, "web-ui", "--addr", "127.0.0.1:0")
+func testServices(t *testing.T, c *cloud, calls *awstest.Calls) {
+	makeSessionKey(t, c)
+	inference := c.run(t, c.env, "inference", "--addr", "127.0.0.1:0")
+	web := c.run(t, c.with("SESSION_KEY_SECRET_ARN="+c.resources.SessionKeySecret), "web-ui", "--addr", "127.0.0.1:0")
 	media := c.run(t, c.env, "media-worker")
-	video := c.run(t, c.env, "video-worker", "--convert-jobs", "2")
-	film := crashSource(t)
-	out := filepath.Join(t.TempDir(), "out.mp4")
+	video := c.run(t, c.with("INFERENCE_BACKEND=http", "INFERENCE_HTTP_URL="+inference.address(t)), "video-worker")
+	if r := stereospot(t, "smoke-test", "--server", web.address(t)); r.code != exitDone {
+		t.Fatalf("exit %d: %s%s", r.code, r.out, r.err)
+	}
+	film, out := crashSource(t), filepath.Join(t.TempDir(), "out.mp4")
 	r := stereospot(t, "submit", film, "-o", out, "--segment-frames", "25", "--preset", "ultrafast", "--server", web.address(t))
 	if r.code != exitDone {
 		t.Fatalf("exit %d: %s%s", r.code, r.out, r.err)
 	}
-	got, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
+	sameAsHere(t, film, out, "--segment-frames", "25", "--preset", "ultrafast")
+	const segments = 3 + 4 // of the smoke test's film, and of this one
+	if n := calls.Seen()[awstest.Call{Caller: "inference", Action: "s3:PutObject", Resource: c.resources.OutputBucket}]; n != segments {
+		t.Errorf("%d segments were converted %d times", segments, n)
 	}
-	undisturbed := filepath.Join(t.TempDir(), "undisturbed.mp4")
-	mustConvert(t, film, undisturbed, "--segment-frames", "25", "--preset", "ultrafast")
-	want, err := os.ReadFile(undisturbed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != string(want) {
-		t.Errorf("%d bytes, of which the first difference is not where one machine has it; %d there", len(got), len(want))
-	}
-	for _, s := range []*service{web, media, video} {
+	for _, s := range []*service{web, media, video, inference} {
 		if took := s.stop(t); took > 10*time.Second {
 			t.Errorf("%v took %v to stop", s.cmd.Args[1:], took)
 		}
+	}
+	c.checkPermissions(t, calls)
+}
+
+// makeSessionKey has sessions sealed by a secret in Secrets Manager.
+func makeSessionKey(t *testing.T, c *cloud) {
+	t.Helper()
+	made, err := secretsmanager.NewFromConfig(c.cfg).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
+		Name: aws.String(c.name + "-session-key"), SecretString: aws.String("correct horse battery staple"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.resources.SessionKeySecret = *made.ARN
+}
+
+// sameAsHere demands that a result has the bytes that one machine makes of the film.
+func sameAsHere(t *testing.T, film, result string, options ...string) {
+	t.Helper()
+	here := filepath.Join(t.TempDir(), "here.mp4")
+	mustConvert(t, film, here, options...)
+	want, err := os.ReadFile(here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(result)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("the result's %d bytes are not the %d that one machine makes", len(got), len(want))
 	}
 }

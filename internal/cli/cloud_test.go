@@ -1,9 +1,10 @@
 package cli
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +20,7 @@ import (
 // cloud is a deployment in an emulator, and what its services' environment says of it.
 type cloud struct {
 	cfg       aws.Config
+	name      string // that of every resource begins with it
 	resources platformaws.Resources
 	platform  platform.Platform
 	env       []string
@@ -27,21 +29,20 @@ type cloud struct {
 // newCloud lays out a deployment of its own. Its queues hide messages for visibility.
 func newCloud(t *testing.T, cfg aws.Config, visibility time.Duration) *cloud {
 	t.Helper()
-	r, err := awstest.Provision(t.Context(), cfg, fmt.Sprintf("stereospot-%d", time.Now().UnixNano()), visibility)
+	name := "spot-" + strconv.FormatInt(time.Now().UnixNano(), 36)
+	r, err := awstest.Provision(t.Context(), cfg, name, visibility)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cloud{cfg: cfg, resources: r, platform: platformaws.Connect(cfg, r)}
+	c := &cloud{cfg: cfg, name: name, resources: r, platform: platformaws.Connect(cfg, r)}
 	c.env = append(os.Environ(), runAsCommand+"=1",
-		"STEREOSPOT_PLATFORM=aws", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION="+awstest.Region,
+		"STEREOSPOT_PLATFORM=aws", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION="+awstest.Region,
 		"INPUT_BUCKET_NAME="+r.InputBucket, "OUTPUT_BUCKET_NAME="+r.OutputBucket, "JOBS_TABLE_NAME="+r.JobsTable,
 		"SEGMENT_COMPLETIONS_TABLE_NAME="+r.CompletionsTable, "REASSEMBLY_TRIGGERED_TABLE_NAME="+r.TriggeredTable,
 		"STEREOSPOT_SCRATCH_DIR="+t.TempDir(), "STEREOSPOT_MIN_FREE=10MB", "STEREOSPOT_LEASE=3s", "STEREOSPOT_PULSE=200ms",
 		"STEREOSPOT_RETRY=200ms", "STEREOSPOT_RECONCILE_EVERY=500ms", "STEREOSPOT_RESEND_AFTER=5s",
 	)
-	if cfg.BaseEndpoint != nil {
-		c.env = append(c.env, "AWS_ENDPOINT_URL="+*cfg.BaseEndpoint)
-	}
+	c.env = append(c.env, "AWS_ENDPOINT_URL="+*cfg.BaseEndpoint)
 	for q, url := range r.QueueURLs {
 		c.env = append(c.env, strings.ToUpper(strings.ReplaceAll(string(q), "-", "_"))+"_QUEUE_URL="+url)
 	}
@@ -50,6 +51,47 @@ func newCloud(t *testing.T, cfg aws.Config, visibility time.Duration) *cloud {
 
 // with returns the environment with more variables, which win.
 func (c *cloud) with(more ...string) []string { return append(append([]string{}, c.env...), more...) }
+
+// word is what the documentation of permissions calls a resource.
+func (c *cloud) word(resource string) string {
+	table, index, _ := strings.Cut(resource, "/")
+	words := map[string]string{
+		c.resources.InputBucket: "input bucket", c.resources.OutputBucket: "output bucket", c.resources.JobsTable: "jobs table",
+		c.resources.CompletionsTable: "segment completions table", c.resources.TriggeredTable: "reassembly triggered table",
+		c.resources.SessionKeySecret: "session key secret",
+	}
+	for q, url := range c.resources.QueueURLs {
+		name := url[strings.LastIndexByte(url, '/')+1:]
+		words[name], words[name+"-dlq"] = string(q)+" queue", string(q)+" dead-letter queue"
+	}
+	if index != "" {
+		return words[table] + " indexes"
+	}
+	return words[table]
+}
+
+// checkPermissions holds the calls that the emulator has seen against those that the documentation permits, of each
+// service by the access key that is its name.
+func (c *cloud) checkPermissions(t *testing.T, calls *awstest.Calls) {
+	t.Helper()
+	permitted, err := platformaws.Permissions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for service := range permitted {
+		if !slices.Contains(calls.Callers(), service) {
+			t.Errorf("%s has called nothing", service)
+		}
+	}
+	for call, n := range calls.Seen() {
+		if !strings.Contains(call.Resource, c.name) {
+			continue // of another deployment
+		}
+		if of, isService := permitted[call.Caller]; isService && !slices.Contains(of[c.word(call.Resource)], call.Action) {
+			t.Errorf("%s has called %s on %s (%s) %d times: its permissions don't say so", call.Caller, call.Action, c.word(call.Resource), call.Resource, n)
+		}
+	}
+}
 
 // service is a process of a deployment.
 type service struct {
@@ -81,11 +123,12 @@ func (l *logFile) text() string {
 	return string(text)
 }
 
-// run starts a service, which ends with the test.
+// run starts a service, which ends with the test. Its access key is its name, so that its calls can be told from
+// others'.
 func (c *cloud) run(t *testing.T, env []string, args ...string) *service {
 	t.Helper()
 	s := &service{cmd: exec.Command(os.Args[0], args...), log: newLogFile(t, args[0])}
-	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = env, s.log, s.log
+	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = append([]string{"AWS_ACCESS_KEY_ID=" + args[0]}, env...), s.log, s.log
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -114,11 +157,11 @@ func (s *service) stop(t *testing.T) time.Duration {
 	return time.Since(begin)
 }
 
-// address waits until the web server says where it is.
+// address waits until a server says where it is.
 func (s *service) address(t *testing.T) string {
 	t.Helper()
 	var found []string
-	until(t, "the web server listens", func() bool {
+	until(t, "the server listens", func() bool {
 		found = announced.FindStringSubmatch(s.log.text())
 		return found != nil
 	})

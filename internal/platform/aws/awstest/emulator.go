@@ -46,6 +46,21 @@ func Endpoints(t testing.TB) aws.Config {
 	return cfg
 }
 
+// Watched is Endpoints for moto's server alone, and notes who calls what.
+func Watched(t testing.TB) (aws.Config, *Calls) {
+	t.Helper()
+	emulator, err := Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(emulator.Close)
+	cfg, err := Config(t.Context(), emulator.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg, &emulator.Calls
+}
+
 // Config returns an SDK configuration for the emulator at url, or for the one that the environment names when url is
 // empty.
 func Config(ctx context.Context, url string) (aws.Config, error) {
@@ -61,6 +76,7 @@ func Config(ctx context.Context, url string) (aws.Config, error) {
 // Emulator is moto's server behind a gate.
 type Emulator struct {
 	URL   string // of the gate
+	Calls Calls  // that have come to it
 	front *httptest.Server
 	cmd   *exec.Cmd
 	read  chan struct{} // closed when the server's log has ended
@@ -90,7 +106,7 @@ func Start() (*Emulator, error) {
 		e.Close()
 		return nil, err
 	}
-	e.front = httptest.NewServer(newGate(emulator))
+	e.front = httptest.NewServer(newGate(emulator, &e.Calls))
 	e.URL = e.front.URL
 	return e, nil
 }

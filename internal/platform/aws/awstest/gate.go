@@ -18,12 +18,13 @@ import (
 type gate struct {
 	emulator *url.URL
 	inner    http.RoundTripper
+	calls    *Calls
 	turn     sync.Mutex
 }
 
-func newGate(emulator *url.URL) http.Handler {
+func newGate(emulator *url.URL, calls *Calls) http.Handler {
 	return &httputil.ReverseProxy{
-		Transport: &gate{emulator: emulator, inner: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16}},
+		Transport: &gate{emulator: emulator, calls: calls, inner: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16}},
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(emulator)
 			r.Out.Host = r.In.Host // which the URLs of queues are made of
@@ -36,6 +37,9 @@ func newGate(emulator *url.URL) http.Handler {
 
 // RoundTrip implements http.RoundTripper.
 func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := g.calls.note(r); err != nil {
+		return nil, err
+	}
 	switch r.Header.Get("X-Amz-Target") {
 	case "AmazonSQS.ReceiveMessage":
 		return g.poll(r)
