@@ -76,7 +76,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "output" {
   }
 
   dynamic "rule" {
-    for_each = local.sagemaker_prefixes
+    for_each = concat(local.sagemaker_prefixes, local.sagemaker_requests)
 
     content {
       id     = trimsuffix(rule.value, "/")

@@ -3,6 +3,7 @@
 locals {
   # SageMaker writes an answer or a failure for every invocation; see inference_sagemaker.tf.
   sagemaker_prefixes = local.sagemaker ? ["sagemaker-async-responses/", "sagemaker-async-failures/"] : []
+  sagemaker_requests = local.sagemaker ? ["sagemaker-async-requests/"] : [] # which video-worker writes, and nobody listens to
 
   notifications = {
     input = [

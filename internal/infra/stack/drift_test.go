@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stereospot/stereospot/internal/config"
+	"github.com/stereospot/stereospot/internal/inference/sagemakertest"
 	"github.com/stereospot/stereospot/internal/infra/stack"
 	"github.com/stereospot/stereospot/internal/platform"
 	platformaws "github.com/stereospot/stereospot/internal/platform/aws"
@@ -134,7 +135,7 @@ func compareEvents(s *stack.Stack, p program, sagemaker bool, say func(string, .
 	}
 	want := slices.Clone(p.notifications)
 	if sagemaker {
-		for _, prefix := range []string{"sagemaker-async-responses/", "sagemaker-async-failures/"} {
+		for _, prefix := range []string{sagemakertest.ResponsePrefix, sagemakertest.FailurePrefix} {
 			want = append(want, platform.Notification{Bucket: platform.OutputBucket, Prefix: prefix, Queue: platform.SegmentOutputQueue})
 		}
 	}

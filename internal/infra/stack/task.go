@@ -82,6 +82,15 @@ func (s *Stack) InferenceEnvironment() (map[string]string, error) {
 	return all[0].One("primary_container").Map("environment"), nil
 }
 
+// InferenceConcurrency returns how many segments SageMaker has one instance convert at a time; 0 without an endpoint.
+func (s *Stack) InferenceConcurrency() (int, error) {
+	all, err := s.project.Resources("aws_sagemaker_endpoint_configuration")
+	if err != nil || len(all) == 0 {
+		return 0, err
+	}
+	return int(all[0].One("async_inference_config").One("client_config").Number("max_concurrent_invocations_per_instance")), nil
+}
+
 // OutputNames returns the environment variables that the project's outputs become.
 func (s *Stack) OutputNames() []string {
 	var names []string

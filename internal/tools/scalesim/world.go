@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/stereospot/stereospot/internal/infra/stack"
@@ -125,7 +127,9 @@ func newWorld(s *stack.Stack) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	for service, f := range map[string]*fleet{"media-worker": w.media, "video-worker": w.video, "inference": w.endpoint} {
+	fleets := map[string]*fleet{"media-worker": w.media, "video-worker": w.video, "inference": w.endpoint}
+	for _, service := range slices.Sorted(maps.Keys(fleets)) {
+		f := fleets[service]
 		scaling, ok := scalings[service]
 		if !ok {
 			return nil, fmt.Errorf("%s doesn't scale", service)
@@ -162,11 +166,7 @@ func (w *world) limits(s *stack.Stack) error {
 	if w.held, err = strconv.Atoi(tasks["video-worker"].Environment["INFERENCE_MAX_IN_FLIGHT"]); err != nil {
 		return err
 	}
-	told, err := s.InferenceEnvironment()
-	if err != nil {
-		return err
-	}
-	w.places, err = strconv.Atoi(told["STEREOSPOT_INFERENCE_JOBS"])
+	w.places, err = s.InferenceConcurrency()
 	return err
 }
 
