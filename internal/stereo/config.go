@@ -24,10 +24,20 @@ type Config struct {
 	Format job.Format
 	// Divergence is the total disparity between depth 0 and depth 1, in percent of max(width, height). [0, 10]
 	Divergence float64
-	// Convergence is the depth in [0, 1] that lies in the screen plane.
+	// Convergence is the depth in [0, 1], bent, that lies in the screen plane.
 	Convergence float64
+	// AutoConvergence has a Stereographer lay the subject in the screen plane instead.
+	AutoConvergence bool
 	// ForegroundScale bends depth before it becomes disparity; see bend. [-3, 3]
 	ForegroundScale float64
+	// MaxNear and MaxFar hold the disparity in front of and behind the screen below so many percent of
+	// max(width, height), smoothly; see soften. 0 is no limit. [0, 10]
+	MaxNear, MaxFar float64
+	// FloatingWindow has a Stereographer move the window's edges forward, where near things are cut by them.
+	FloatingWindow bool
+	// EdgeDilation is how much further near surfaces reach over far ones than their silhouette in the depth
+	// map, in cells of the map. [0, 8]
+	EdgeDilation float64
 	// RightOnly leaves the left view as the source is and gives the right view all of the disparity.
 	RightOnly bool
 	Anaglyph  job.AnaglyphMethod // used by job.Anaglyph; empty means job.Dubois
@@ -62,6 +72,9 @@ func (c *Config) validate(w, h, bits, sampleBits int) error {
 		return fmt.Errorf("divergence %v, convergence %v or foreground scale %v is out of range",
 			c.Divergence, c.Convergence, c.ForegroundScale)
 	}
+	if !(c.MaxNear >= 0 && c.MaxNear <= 10) || !(c.MaxFar >= 0 && c.MaxFar <= 10) || !(c.EdgeDilation >= 0 && c.EdgeDilation <= 8) {
+		return fmt.Errorf("parallax limits %v and %v or edge dilation %v are out of range", c.MaxNear, c.MaxFar, c.EdgeDilation)
+	}
 	if w < 1 || h < 1 || w > maxSide || h > maxSide {
 		return fmt.Errorf("frame size %d×%d is not from 1×1 to %d×%d", w, h, maxSide, maxSide)
 	}
@@ -87,10 +100,36 @@ func bend(d, k float64) float64 {
 	return math.Expm1(k*d) / math.Expm1(k)
 }
 
-// Disparity returns the total disparity in pixels of depth d: how much further right the left view
-// shows it than the right view.
+// limitKnee is the share of a limit from which on disparity is held back.
+const limitKnee = 0.6
+
+// soften maps v ≥ 0 to [0, limit), monotonically and with a slope that never jumps: what is below the knee stays as it
+// is, what is beyond approaches the limit as a hyperbolic tangent does. A limit of 0 is none.
+func soften(v, limit float64) float64 {
+	knee := limitKnee * limit
+	if limit == 0 || v <= knee {
+		return v
+	}
+	rest := limit - knee
+	return knee + rest*math.Tanh((v-knee)/rest)
+}
+
+// Parallax returns the total disparity of bent depth b, in percent of max(width, height): how much further right the left
+// view shows it than the right view.
+func (c *Config) Parallax(b float64) float64 {
+	p := c.asked(b)
+	if p < 0 {
+		return -soften(-p, c.MaxFar)
+	}
+	return soften(p, c.MaxNear)
+}
+
+// asked is Parallax without the limits.
+func (c *Config) asked(b float64) float64 { return c.Divergence * (b - c.Convergence) }
+
+// Disparity returns the total disparity in pixels of depth d, not bent.
 func (c *Config) Disparity(d float64, w, h int) float64 {
-	return c.Divergence / 100 * float64(max(w, h)) * (bend(d, c.ForegroundScale) - c.Convergence)
+	return c.Parallax(bend(d, c.ForegroundScale)) / 100 * float64(max(w, h))
 }
 
 // left centres chroma on the even luma columns, as H.264 and HEVC do unless told otherwise.

@@ -68,6 +68,9 @@ func (g *upsampler[T]) softness() int {
 	return 2
 }
 
+// pixels returns how many of the picture's columns so many cells of the map are wide.
+func (g *upsampler[T]) pixels(cells float64) int { return int(cells*float64(g.w)/float64(g.mw) + 0.5) }
+
 // between returns the cell whose centre is at or before pixel i of n, and how far the pixel lies on
 // the way to the next one's. At the ends the first or last cell counts alone.
 func between(i, n, cells int) (cell int, w float32) {

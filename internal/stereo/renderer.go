@@ -19,6 +19,8 @@ type Renderer[T yuv.Sample] struct {
 
 	guide   upsampler[T]
 	shifts  *shifts
+	curtain curtain[T]
+	margin  int // pixels by which a view's inverse map is longer than its row, at each end
 	inverse *reciprocals
 	kernel  *cubics
 	pack    packer[T]
@@ -73,6 +75,9 @@ func NewRenderer[T yuv.Sample](cfg Config, w, h, bits, workers int) (*Renderer[T
 		inverse: newReciprocals(),
 		kernel:  newCubics(),
 	}
+	black, _ := lumaRange(cfg.FullRange, bits)
+	r.curtain = curtain[T]{black: int32(black), grey: int32(1) << (bits - 1)}
+	r.margin = r.shifts.margin()
 	r.pack = newPacker(r)
 	r.outW, r.outH = r.pack.size()
 	r.crew.hire(max(workers, 1))
@@ -105,8 +110,11 @@ func sampleBits[T yuv.Sample]() int {
 
 func (r *Renderer[T]) newDesk() *desk[T] {
 	d := &desk[T]{padded: make([]T, r.w+3)}
-	for _, p := range []*[]int32{&d.depth, &d.shift, &d.left, &d.right} {
+	for _, p := range []*[]int32{&d.depth, &d.shift} {
 		*p = make([]int32, r.w)
+	}
+	for _, p := range []*[]int32{&d.left, &d.right} {
+		*p = make([]int32, r.w+2*r.margin)
 	}
 	for i := range d.views {
 		d.views[i] = newViewRows[T](r.ew)
@@ -119,6 +127,12 @@ func (r *Renderer[T]) newDesk() *desk[T] {
 
 // OutputSize returns the size of the frames that Render fills.
 func (r *Renderer[T]) OutputSize() (w, h int) { return r.outW, r.outH }
+
+// Set changes what a Stereographer decides from frame to frame. It holds from the next Render on.
+func (r *Renderer[T]) Set(now Setting) {
+	r.shifts.set(now)
+	r.curtain.set(r.shifts.unit, now)
+}
 
 // Render fills dst, a frame of OutputSize, from src and its depth map.
 func (r *Renderer[T]) Render(dst, src *yuv.Frame[T], m *depth.Map) error {
@@ -168,9 +182,10 @@ func (r *Renderer[T]) views(d *desk[T], j int, left, right *viewRows[T]) {
 		if r.cfg.RightOnly {
 			copy(left.y[i], row)
 		} else {
-			r.sampleLuma(left.y[i], padded, d.left)
+			r.sampleLuma(left.y[i], padded, r.within(d.left))
 		}
-		r.sampleLuma(right.y[i], padded, d.right)
+		r.sampleLuma(right.y[i], padded, r.within(d.right))
+		r.curtain.luma(left.y[i][:r.w], right.y[i][:r.w])
 		extend(left.y[i], r.w)
 		extend(right.y[i], r.w)
 		if i == 0 {
@@ -179,15 +194,18 @@ func (r *Renderer[T]) views(d *desk[T], j int, left, right *viewRows[T]) {
 	}
 }
 
+// within returns the part of an inverse map that belongs to the frame's columns.
+func (r *Renderer[T]) within(places []int32) []int32 { return places[r.margin : r.margin+r.w] }
+
 // place computes both views' inverse maps of row y.
 func (r *Renderer[T]) place(d *desk[T], y int) {
 	r.guide.shiftRow(d.depth, y, &r.shifts.byDepth, d.cells)
-	widen(d.shift, d.depth, r.guide.softness())
+	widen(d.shift, d.depth, r.guide.softness()+r.guide.pixels(r.cfg.EdgeDilation))
 	r.shifts.atBorder(d.shift)
 	if !r.cfg.RightOnly {
-		mapLeft(d.left, d.shift, r.inverse)
+		mapLeft(d.left, d.shift, r.margin, r.inverse)
 	}
-	mapRight(d.right, d.shift, r.inverse)
+	mapRight(d.right, d.shift, r.margin, r.inverse)
 }
 
 func (r *Renderer[T]) sampleLuma(dst, padded []T, places []int32) {
@@ -201,9 +219,11 @@ func (r *Renderer[T]) chroma(d *desk[T], j int, left, right *viewRows[T]) {
 		copy(left.u, u)
 		copy(left.v, v)
 	} else {
-		sampleChroma(left.u, left.v, u, v, d.left)
+		sampleChroma(left.u, left.v, u, v, r.within(d.left))
 	}
-	sampleChroma(right.u, right.v, u, v, d.right)
+	sampleChroma(right.u, right.v, u, v, r.within(d.right))
+	r.curtain.chroma(left.u, right.u)
+	r.curtain.chroma(left.v, right.v)
 }
 
 // extend repeats the sample before n to the end of row.

@@ -30,15 +30,15 @@ func (r *reciprocals) within(v, d int32) int32 {
 
 func ceilFix(v int32) int32 { return (v + fixOne - 1) >> fixBits }
 
-// mapRight draws the inverse map of the right view: source pixel x appears at x - shift[x]. The
-// shifts are 0 at both ends (atBorder).
-func mapRight(places, shift []int32, inv *reciprocals) {
-	n := len(shift)
-	places = places[:n]
-	at, from := int32(0), int32(0) // where the segment starts, and the first pixel from there
-	bare := int32(0)               // first pixel that nothing covers yet
-	for x := 1; x < n; x++ {
-		end := int32(x)<<fixBits - shift[x]
+// mapRight draws the inverse map of the right view: source pixel x appears at x - shift[x]. places has margin pixels
+// more than the row at each end, and no point lies beyond them (atBorder).
+func mapRight(places, shift []int32, margin int, inv *reciprocals) {
+	at := int32(margin)<<fixBits - shift[0] // where the segment starts
+	from := ceilFix(at)                     // the first pixel from there
+	bare := from                            // first pixel that nothing covers yet
+	clear(places[:from])
+	for x := 1; x < len(shift); x++ {
+		end := int32(margin+x)<<fixBits - shift[x]
 		to := ceilFix(end)
 		if to > from {
 			if d := end - at; d <= maxStretch {
@@ -53,18 +53,24 @@ func mapRight(places, shift []int32, inv *reciprocals) {
 		}
 		at, from = end, to
 	}
-	places[n-1] = int32(n-1) << fixBits
+	last := int32(len(shift)-1) << fixBits
+	for p := int(bare); p < len(places); p++ {
+		places[p] = last
+	}
 }
 
 // mapLeft is mapRight's mirror image: source pixel x appears at x + shift[x].
-func mapLeft(places, shift []int32, inv *reciprocals) {
+func mapLeft(places, shift []int32, margin int, inv *reciprocals) {
 	n := len(shift)
-	places = places[:n]
-	at := int32(n-1) << fixBits // where the segment ends
-	to := int32(n - 1)          // the first pixel that is not before it
-	bare := to                  // pixels from here on are covered
+	at := int32(margin+n-1)<<fixBits + shift[n-1] // where the segment ends
+	to := ceilFix(at)                             // the first pixel that is not before it
+	bare := to                                    // pixels from here on are covered
+	last := int32(n-1) << fixBits
+	for p := int(to); p < len(places); p++ {
+		places[p] = last
+	}
 	for x := n - 2; x >= 0; x-- {
-		start := int32(x)<<fixBits + shift[x]
+		start := int32(margin+x)<<fixBits + shift[x]
 		from := ceilFix(start)
 		if to > from {
 			if d := at - start; d <= maxStretch {
@@ -79,7 +85,7 @@ func mapLeft(places, shift []int32, inv *reciprocals) {
 		}
 		at, to = start, from
 	}
-	places[n-1] = int32(n-1) << fixBits
+	clear(places[:max(bare, 0)])
 }
 
 // mirrorRight fills pixels [from, to) with the surface that starts at source pixel x, which appears
