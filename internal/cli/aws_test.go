@@ -73,11 +73,11 @@ func testServices(t *testing.T, c *cloud, calls *awstest.Calls) {
 		t.Fatalf("exit %d: %s%s", r.code, r.out, r.err)
 	}
 	film, out := crashSource(t), filepath.Join(t.TempDir(), "out.mp4")
-	r := stereospot(t, "submit", film, "-o", out, "--segment-frames", "25", "--preset", "ultrafast", "--server", web.address(t))
+	r := stereospot(t, "submit", film, "-o", out, "--segment-frames", "25", "--encoder-preset", "ultrafast", "--server", web.address(t))
 	if r.code != exitDone {
 		t.Fatalf("exit %d: %s%s", r.code, r.out, r.err)
 	}
-	sameAsHere(t, film, out, "--segment-frames", "25", "--preset", "ultrafast")
+	sameAsHere(t, film, out, "--segment-frames", "25", "--encoder-preset", "ultrafast")
 	const segments = 3 + 4 // of the smoke test's film, and of this one
 	if n := calls.Seen()[awstest.Call{Caller: "inference", Action: "s3:PutObject", Resource: c.resources.OutputBucket}]; n != segments {
 		t.Errorf("%d segments were converted %d times", segments, n)

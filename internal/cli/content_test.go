@@ -181,7 +181,7 @@ func stereospot(t testing.TB, args ...string) result {
 // mustConvert converts with settings for speed and fails the test when that fails.
 func mustConvert(t testing.TB, in, out string, args ...string) result {
 	t.Helper()
-	r := stereospot(t, append([]string{"convert", in, "-o", out, "--preset", "ultrafast"}, args...)...)
+	r := stereospot(t, append([]string{"convert", in, "-o", out, "--encoder-preset", "ultrafast"}, args...)...)
 	if r.code != exitDone {
 		t.Fatalf("convert %s %v: exit %d: %s", filepath.Base(in), args, r.code, r.err)
 	}

@@ -15,32 +15,15 @@ import (
 	"github.com/stereospot/stereospot/internal/media"
 )
 
-// stereoFlags are the choices that shape the views; preview shares them.
-type stereoFlags struct {
-	Divergence      float64 `help:"Total disparity between nearest and farthest, in percent of the width: 2 is 38 pixels of 1920 (default ${default})." default:"2.0" placeholder:"PERCENT"`
-	Convergence     float64 `help:"Depth that lies in the screen plane: 0 = farthest, 1 = nearest (default ${default})." default:"0.5" placeholder:"0..1"`
-	Eyes            string  `help:"Views to synthesise: both, or right only (the left stays the source untouched)." enum:"both,right" default:"both"`
-	ForegroundScale float64 `help:"Bend depth: above 0 spreads what is near, below 0 what is far (default ${default})." default:"0" placeholder:"-3..3"`
-	Anaglyph        string  `help:"Mixing for --format anaglyph: ${enum}." enum:"dubois,color,half-color,gray" default:"dubois"`
-	Depth           string  `help:"Where depth comes from: classic needs no download." default:"classic"`
-}
-
-func (f stereoFlags) apply(o *job.Options) {
-	o.Stereo = job.StereoOptions{
-		Divergence: f.Divergence, Convergence: f.Convergence, Eyes: job.Eyes(f.Eyes),
-		ForegroundScale: f.ForegroundScale, Anaglyph: job.AnaglyphMethod(f.Anaglyph),
-	}
-	o.Depth.Model = f.Depth
-}
-
 // optionFlags are the options of a job; convert and submit share them.
 type optionFlags struct {
 	Format string `help:"Arrangement of the views: ${enum}." enum:"full-sbs,half-sbs,full-tb,half-tb,cross-eyed,anaglyph,vr180,depth,rgbd" default:"full-sbs"`
 	stereoFlags
 	Codec     string `help:"Video codec: h264 or hevc. Default: hevc for 10-bit sources, else h264." enum:",h264,hevc" default:""`
 	CRF       int    `name:"crf" help:"Constant quality, 0 (lossless) to 51. Default: 18 for h264, 20 for hevc." default:"-1" placeholder:"N"`
-	Preset    string `help:"The encoder's own speed preset, such as veryfast, medium, slow." placeholder:"NAME"`
+	Speed     string `name:"encoder-preset" help:"The encoder's own speed preset, such as veryfast, medium, slow." placeholder:"NAME"`
 	Encoder   string `help:"FFmpeg encoder: auto, libx264, libx265, h264_nvenc, hevc_nvenc, …" default:"auto"`
+	Height    int    `help:"Scale the picture to this height before depth and views are made, such as 2160. 0 = as it is." default:"0" placeholder:"PIXELS"`
 	Container string `help:"File format: mp4, mkv, or auto (mp4 unless the sound doesn't fit into it)." enum:"auto,mp4,mkv" default:"auto"`
 
 	Start    string `help:"Begin here, in seconds or hh:mm:ss.sss (for trying a minute)." placeholder:"TIME"`
@@ -53,9 +36,11 @@ type optionFlags struct {
 func (f *optionFlags) options() (job.Options, error) {
 	o := job.DefaultOptions()
 	o.Format = job.Format(f.Format)
-	f.apply(&o)
+	if err := f.apply(&o); err != nil {
+		return o, usageError{err}
+	}
 	o.Encode = job.EncodeOptions{
-		Codec: f.Codec, Encoder: f.Encoder, CRF: f.CRF, Preset: f.Preset, Container: job.Container(f.Container),
+		Codec: f.Codec, Encoder: f.Encoder, CRF: f.CRF, Preset: f.Speed, Height: f.Height, Container: job.Container(f.Container),
 	}
 	o.SegmentFrames = f.SegmentFrames
 	var err error
@@ -94,7 +79,8 @@ func (convertCommand) Help() string {
   stereospot convert film.mkv --format anaglyph              for red-cyan glasses
   stereospot convert film.mkv --format half-sbs --crf 20     for a 3D TV
   stereospot convert film.mkv --start 0:10:00 --duration 60  try a minute first
-  stereospot convert film.mkv --divergence 3 --convergence 0.6
+  stereospot convert film.mkv --preset comfort               gentle depth, the subject on the screen
+  stereospot convert film.mkv --divergence 3 --convergence auto --max-parallax 1.5
 
 Interrupted by Ctrl-C, a crash or a power cut, the same command continues where it was.
 Exit codes: 0 done, 1 failed (one line says why), 2 wrong usage.`

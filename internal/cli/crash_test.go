@@ -62,7 +62,7 @@ func TestKilledConversionContinuesAndEndsWithTheSameBytes(t *testing.T) {
 	in := crashSource(t)
 	dir := filepath.Dir(in)
 	undisturbed := filepath.Join(dir, "undisturbed.mp4")
-	options := []string{"--segment-frames", "10", "--preset", "ultrafast"}
+	options := []string{"--segment-frames", "10", "--encoder-preset", "ultrafast"}
 	mustConvert(t, in, undisturbed, options...)
 	want, err := os.ReadFile(undisturbed)
 	if err != nil {
@@ -100,7 +100,7 @@ func TestKilledConversionContinuesAndEndsWithTheSameBytes(t *testing.T) {
 func TestInterruptedConversionKeepsFinishedSegments(t *testing.T) {
 	in := crashSource(t)
 	out := filepath.Join(filepath.Dir(in), "out.mp4")
-	args := []string{"convert", in, "-o", out, "--segment-frames", "10", "--preset", "ultrafast"}
+	args := []string{"convert", in, "-o", out, "--segment-frames", "10", "--encoder-preset", "ultrafast"}
 	// Events: measuring, plan, splitting, converting (at most one a second after that).
 	if !interrupt(t, 4, syscall.SIGINT, args...) {
 		t.Skip("the conversion was done before the signal: this machine is too fast for this clip")
@@ -129,7 +129,7 @@ func TestDamagedSegmentIsMadeAgain(t *testing.T) {
 	in := crashSource(t)
 	dir := filepath.Dir(in)
 	out, work := filepath.Join(dir, "out.mp4"), filepath.Join(dir, "work")
-	args := []string{"convert", in, "-o", out, "--segment-frames", "10", "--preset", "ultrafast", "--work-dir", work}
+	args := []string{"convert", in, "-o", out, "--segment-frames", "10", "--encoder-preset", "ultrafast", "--work-dir", work}
 	if !interrupt(t, 4, syscall.SIGKILL, args...) {
 		t.Skip("the conversion was done before the signal")
 	}
@@ -157,7 +157,7 @@ func TestDamagedSegmentIsMadeAgain(t *testing.T) {
 func TestOtherOptionsStartOver(t *testing.T) {
 	in := crashSource(t)
 	out := filepath.Join(filepath.Dir(in), "out.mp4")
-	args := []string{"convert", in, "-o", out, "--segment-frames", "10", "--preset", "ultrafast"}
+	args := []string{"convert", in, "-o", out, "--segment-frames", "10", "--encoder-preset", "ultrafast"}
 	if !interrupt(t, 4, syscall.SIGKILL, args...) {
 		t.Skip("the conversion was done before the signal")
 	}

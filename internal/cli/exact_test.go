@@ -153,22 +153,37 @@ func TestConvertedWholeAndInPiecesGivesTheSameFrames(t *testing.T) {
 	// Motion, a hard cut, open GOPs: everything that could look across a seam.
 	ffmpeg(t, dir, "-f lavfi -i testsrc2=s=160x90:d=1.4:r=30 -f lavfi -i mandelbrot=s=160x90:r=30 -filter_complex '[1]trim=end_frame=42,setpts=PTS-STARTPTS[b];[0][b]concat=n=2:v=1[v]' -map '[v]' -pix_fmt yuv420p -c:v libx264 -preset veryfast -bf 3 -g 15 -x264-params open-gop=1 in.mkv")
 	frames := len(decodedHash(t, in))
+	inPieces(t, in, frames, []int{1, 2, 3, 7})
+	t.Run("with settings that follow the film", func(t *testing.T) {
+		inPieces(t, in, frames, []int{1, 4}, "--convergence", "auto", "--floating-window", "--divergence", "6", "--max-parallax", "2",
+			"--edge-dilation", "1", "--height", "108")
+	})
+}
+
+// inPieces converts a film in so many pieces each and compares all with the first.
+func inPieces(t *testing.T, in string, frames int, counts []int, options ...string) {
+	t.Helper()
 	var whole []string
-	for _, pieces := range []int{1, 2, 3, 7} {
-		out := filepath.Join(dir, "out.mp4")
-		mustConvert(t, in, out, "-y", "--crf", "0", "--segment-frames", strconv.Itoa((frames+pieces-1)/pieces))
+	for _, pieces := range counts {
+		out := filepath.Join(t.TempDir(), "out.mp4")
+		args := append([]string{"--crf", "0", "--segment-frames", strconv.Itoa((frames + pieces - 1) / pieces)}, options...)
+		mustConvert(t, in, out, args...)
 		got := decodedHash(t, out)
-		if pieces == 1 {
+		if whole == nil {
 			whole = got
-			if len(whole) != frames {
-				t.Fatalf("%d frames of %d", len(whole), frames)
-			}
-			continue
 		}
-		for i := range whole {
-			if got[i] != whole[i] {
-				t.Fatalf("frame %d of %d differs when converted in %d pieces", i, frames, pieces)
-			}
+		sameFrames(t, got, whole, frames)
+	}
+}
+
+func sameFrames(t *testing.T, got, want []string, frames int) {
+	t.Helper()
+	if len(got) != frames {
+		t.Fatalf("%d frames of %d", len(got), frames)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("frame %d of %d differs from the whole's", i, frames)
 		}
 	}
 }

@@ -97,7 +97,7 @@ func testEndpoint(t *testing.T, c *cloud) {
 	film, out := tinyFilm(t), filepath.Join(t.TempDir(), "out.mp4")
 	ended := make(chan result, 1)
 	go func() {
-		ended <- stereospot(t, "submit", film, "-o", out, "--segment-frames", "4", "--preset", "ultrafast", "--server", web.address(t))
+		ended <- stereospot(t, "submit", film, "-o", out, "--segment-frames", "4", "--encoder-preset", "ultrafast", "--server", web.address(t))
 	}()
 	asked := func() bool {
 		list, _, err := c.platform.Output.List(t.Context(), "sagemaker-async-requests/", "", 100)

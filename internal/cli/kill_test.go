@@ -105,7 +105,7 @@ func killOptions() job.Options {
 func undisturbed(t *testing.T, film string) []byte {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "undisturbed.mp4")
-	mustConvert(t, film, out, "--segment-frames", "4", "--preset", "ultrafast")
+	mustConvert(t, film, out, "--segment-frames", "4", "--encoder-preset", "ultrafast")
 	data, err := os.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)

@@ -63,7 +63,7 @@ func TestRestoredBackupServesTheSameJobs(t *testing.T) {
 	s, film := newServer(t), smallFilm(t, 10)
 	dir := t.TempDir()
 	first, second := filepath.Join(dir, "first.mp4"), filepath.Join(dir, "second.mp4")
-	r := s.stereospot("submit", film, "--preset", "ultrafast", "-o", first, "--json")
+	r := s.stereospot("submit", film, "--encoder-preset", "ultrafast", "-o", first, "--json")
 	if r.code != exitDone {
 		t.Fatal(r.err)
 	}

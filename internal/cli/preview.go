@@ -33,8 +33,7 @@ func (previewCommand) Help() string {
 // Run implements the command.
 func (c *previewCommand) Run(ctx context.Context, std streams) error {
 	o := job.DefaultOptions()
-	c.apply(&o)
-	if err := clip.Validate(o); err != nil {
+	if err := errors.Join(c.apply(&o), clip.Validate(o)); err != nil {
 		return usageError{err}
 	}
 	at, err := parseTime("--at", c.At)

@@ -20,7 +20,7 @@ func checkRefused(t *testing.T, in string, want ...string) {
 	dir := filepath.Dir(in)
 	before := names(t, dir)
 	out := filepath.Join(dir, "out.mp4")
-	r := stereospot(t, "convert", in, "-o", out, "--preset", "ultrafast")
+	r := stereospot(t, "convert", in, "-o", out, "--encoder-preset", "ultrafast")
 	if r.code != exitFailed {
 		t.Errorf("exit %d, want %d: %s", r.code, exitFailed, r.err)
 	}
@@ -283,7 +283,7 @@ func TestFullDiskIsOneLineAndTheWorkContinuesAfterwards(t *testing.T) {
 	if err := os.WriteFile(fill, make([]byte, 7<<20), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"convert", filepath.Join(dir, "in.mp4"), "-o", filepath.Join(dir, "out.mp4"), "--preset", "ultrafast", "--crf", "4", "--segment-frames", "10"}
+	args := []string{"convert", filepath.Join(dir, "in.mp4"), "-o", filepath.Join(dir, "out.mp4"), "--encoder-preset", "ultrafast", "--crf", "4", "--segment-frames", "10"}
 	r := stereospot(t, args...)
 	if r.code != exitFailed || !strings.HasSuffix(strings.TrimSpace(r.err), "stereospot: the disk is full: make room and start again") {
 		t.Errorf("exit %d: %s", r.code, r.err)
@@ -304,7 +304,7 @@ func TestUnknownPresetIsSaid(t *testing.T) {
 	dir := t.TempDir()
 	ffmpeg(t, dir, "-f lavfi -i testsrc2=s=64x64:d=0.2:r=25 -c:v libx264 in.mp4")
 	for _, codec := range []string{"h264", "hevc"} {
-		r := stereospot(t, "convert", filepath.Join(dir, "in.mp4"), "--codec", codec, "--preset", "lightning")
+		r := stereospot(t, "convert", filepath.Join(dir, "in.mp4"), "--codec", codec, "--encoder-preset", "lightning")
 		if want := "stereospot: the encoder has no such preset"; r.code != exitFailed || !strings.HasPrefix(lastLineOf(r.err), want) {
 			t.Errorf("%s: exit %d, %q", codec, r.code, r.err)
 		}

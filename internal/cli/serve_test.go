@@ -48,7 +48,7 @@ func finished(cmd *exec.Cmd) <-chan error {
 func TestServeMakesTheFilmThatConvertMakes(t *testing.T) {
 	in := crashSource(t)
 	want, out := filepath.Join(filepath.Dir(in), "convert.mp4"), filepath.Join(filepath.Dir(in), "serve.mp4")
-	options := []string{"--segment-frames", "30", "--preset", "ultrafast"}
+	options := []string{"--segment-frames", "30", "--encoder-preset", "ultrafast"}
 	mustConvert(t, in, want, options...)
 	s := newServer(t)
 	r := stereospot(t, append([]string{"submit", in, "--server", s.url(""), "--wait", "-o", out}, options...)...)

@@ -90,7 +90,7 @@ func TestSubmittedFilmComesBackAsConvertMakesIt(t *testing.T) {
 	s, film := newServer(t), smallFilm(t, 30)
 	dir := t.TempDir()
 	want, got := filepath.Join(dir, "want.mp4"), filepath.Join(dir, "got.mp4")
-	options := []string{"--format", "half-sbs", "--divergence", "3", "--preset", "ultrafast", "--segment-frames", "12"}
+	options := []string{"--format", "half-sbs", "--divergence", "3", "--encoder-preset", "ultrafast", "--segment-frames", "12"}
 	mustConvert(t, film, want, options...)
 	r := s.stereospot(append([]string{"submit", film, "-o", got, "--json"}, options...)...)
 	if r.code != exitDone {
@@ -249,7 +249,7 @@ func TestUploadOutlivesAKilledServer(t *testing.T) {
 	p := newProxy(t, s.url(""))
 	p.set(func(p *proxy) { p.putsLeft = 1 })
 	out := filepath.Join(t.TempDir(), "out.mp4")
-	stop, ended := background(t, "submit", film, "--preset", "ultrafast", "-o", out, "--server", p.URL)
+	stop, ended := background(t, "submit", film, "--encoder-preset", "ultrafast", "-o", out, "--server", p.URL)
 	defer stop()
 	await(t, p.cut)
 	s.kill()

@@ -38,8 +38,8 @@ type Request struct {
 
 // Result says what Convert made.
 type Result struct {
-	Frames int
-	Cuts   []int // indices in the window of frames that start a new shot
+	Frames  int
+	Figures []stereo.Figures // of every frame
 }
 
 // Convert runs the request. The output holds exactly the window's frames, in order, or does not exist.
@@ -48,6 +48,11 @@ func Convert(ctx context.Context, req Request) (Result, error) {
 	seg, err := media.OpenSegment(ctx, req.Input)
 	if err != nil {
 		return Result{}, err
+	}
+	if req.Encode.Height > 0 {
+		if err := seg.Resize(req.Encode.Height); err != nil {
+			return Result{}, err
+		}
 	}
 	if seg.Info().Video.Bits > 8 {
 		return convert[uint16](ctx, req, seg)
@@ -61,14 +66,15 @@ type work[T yuv.Sample] struct {
 	video    media.Video
 	span     span
 	est      depth.Estimator
+	director *stereo.Stereographer
 	reducer  *depth.Reducer[T]
 	number   int // in the film, of the first decoded frame
 	renderer *stereo.Renderer[T]
 	reader   *media.FrameReader
 	encoder  *media.Encoder
-	sources  *pool[T] // decoded frames
-	outputs  *pool[T] // rendered frames
-	cuts     []int
+	sources  *pool[T]         // decoded frames
+	outputs  *pool[T]         // rendered frames
+	figures  []stereo.Figures // of the frames that were handed to the renderer
 }
 
 // span is the part of the segment file that is decoded, and the part of that which is kept.
@@ -112,7 +118,7 @@ func convert[T yuv.Sample](ctx context.Context, req Request, seg *media.SegmentF
 	if n != w.span.keep {
 		return Result{}, &media.Error{Reason: fmt.Sprintf("encoder wrote %d frames of %d", n, w.span.keep)}
 	}
-	return Result{Frames: n, Cuts: w.cuts}, nil
+	return Result{Frames: n, Figures: w.figures}, nil
 }
 
 func newWork[T yuv.Sample](ctx context.Context, req Request, seg *media.SegmentFile) (*work[T], error) {
@@ -126,8 +132,8 @@ func newWork[T yuv.Sample](ctx context.Context, req Request, seg *media.SegmentF
 	if window.Frames == 0 {
 		window = info.Window
 	}
-	w := &work[T]{req: req, video: v, est: est}
-	if w.span, err = decodeSpan(info, window, est.Support()); err != nil {
+	w := &work[T]{req: req, video: v, est: est, director: stereo.NewStereographer(RenderConfig(v, req.Format, req.Stereo))}
+	if w.span, err = decodeSpan(info, window, est.Support()+w.director.Support()); err != nil {
 		return nil, err
 	}
 	w.reducer = NewReducer[T](v, est)
@@ -160,6 +166,11 @@ func RenderConfig(v media.Video, f job.Format, s job.StereoOptions) stereo.Confi
 		Divergence:      s.Divergence,
 		Convergence:     s.Convergence,
 		ForegroundScale: s.ForegroundScale,
+		AutoConvergence: s.AutoConvergence,
+		MaxNear:         s.MaxNear,
+		MaxFar:          s.MaxFar,
+		FloatingWindow:  s.FloatingWindow,
+		EdgeDilation:    s.EdgeDilation,
 		RightOnly:       s.Eyes == job.RightEye,
 		Anaglyph:        s.Anaglyph,
 		FullRange:       v.Color.Range == "pc",
@@ -202,16 +213,18 @@ func LayoutOf(f job.Format) media.Layout {
 	return media.Mono
 }
 
-// rendering is a decoded frame with its finished depth map.
+// rendering is a decoded frame with its finished depth map and setting.
 type rendering[T yuv.Sample] struct {
 	frame *picture[T]
 	depth depth.Map
+	set   stereo.Setting
 }
 
-// reduction is a decoded frame with what the estimator sees of it.
+// reduction is a decoded frame with what the estimator and the stereographer see of it.
 type reduction[T yuv.Sample] struct {
-	frame   *picture[T]
-	reduced *depth.Picture
+	frame     *picture[T]
+	reduced   *depth.Picture
+	attention *stereo.Attention
 }
 
 // run moves frames through decode → reduce → estimate → render → encode, each in a goroutine of its own, over
@@ -260,8 +273,11 @@ func (w *work[T]) decode(ctx context.Context, out chan<- *picture[T]) error {
 func (w *work[T]) reduce(ctx context.Context, in <-chan *picture[T], out chan<- reduction[T]) error {
 	number := w.number
 	for p := range in {
-		r := reduction[T]{p, w.reducer.Reduce(p.frame, nil)}
+		r := reduction[T]{frame: p, reduced: w.reducer.Reduce(p.frame, nil)}
 		r.reduced.Number = number
+		if w.req.Stereo.AutoConvergence {
+			r.attention = stereo.Attend(r.reduced)
+		}
 		number++
 		if err := send(ctx, out, r); err != nil {
 			return err
@@ -270,37 +286,17 @@ func (w *work[T]) reduce(ctx context.Context, in <-chan *picture[T], out chan<- 
 	return nil
 }
 
-// estimate pairs every frame with its depth map. Estimates come Support frames late, so frames wait
-// here in display order; those of the lead-in and lead-out end here.
+// estimate pairs every frame with its depth map and its setting. They come Support frames late, so frames wait in a
+// queue, in display order; those of the lead-in and lead-out end there.
 func (w *work[T]) estimate(ctx context.Context, in <-chan reduction[T], out chan<- rendering[T]) error {
-	var waiting []*picture[T]
-	index := -w.span.lead // of the next estimate, in the window
-	pass := func(ready []depth.Estimate) error {
-		for _, e := range ready {
-			p := waiting[0]
-			waiting = waiting[1:]
-			i := index
-			index++
-			if i < 0 || i >= w.span.keep {
-				w.sources.put(p)
-				continue
-			}
-			if e.Cut {
-				w.cuts = append(w.cuts, i)
-			}
-			if err := send(ctx, out, rendering[T]{p, e.Map}); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
+	q := &lobby[T]{work: w, index: -w.span.lead, out: out}
 	for r := range in {
-		waiting = append(waiting, r.frame)
+		q.waiting = append(q.waiting, reduction[T]{frame: r.frame, attention: r.attention}) // the estimator keeps what it needs
 		ready, err := w.est.Push(r.reduced)
 		if err != nil {
 			return err
 		}
-		if err := pass(ready); err != nil {
+		if err := q.estimated(ctx, ready); err != nil {
 			return err
 		}
 	}
@@ -308,12 +304,16 @@ func (w *work[T]) estimate(ctx context.Context, in <-chan reduction[T], out chan
 	if err != nil {
 		return err
 	}
-	return pass(ready)
+	if err := q.estimated(ctx, ready); err != nil {
+		return err
+	}
+	return q.taken(ctx, w.director.Flush())
 }
 
 func (w *work[T]) render(ctx context.Context, in <-chan rendering[T], out chan<- *picture[T]) error {
 	for r := range in {
 		dst := w.outputs.get()
+		w.renderer.Set(r.set)
 		if err := w.renderer.Render(dst.frame, r.frame.frame, &r.depth); err != nil {
 			return err
 		}

@@ -19,8 +19,13 @@ type Models interface {
 	Open(ctx context.Context, d job.DepthOptions) (depth.Net, error)
 }
 
-// Support returns how many frames of lead-in and lead-out the depth source needs.
-func Support(d job.DepthOptions) (int, error) {
+// Support returns how many frames of lead-in and lead-out the options need.
+func Support(d job.DepthOptions, s job.StereoOptions) (int, error) {
+	n, err := depthSupport(d)
+	return n + stereo.NewStereographer(RenderConfig(media.Video{}, "", s)).Support(), err
+}
+
+func depthSupport(d job.DepthOptions) (int, error) {
 	if d.Model != job.Classic {
 		return depth.NeuralSupport(neuralOptions(d)), unresolved(d)
 	}

@@ -49,7 +49,7 @@ func cutFilm(t *testing.T, frames string) string {
 // pieces converts a film in segments of at most n frames and returns the hashes of all frames.
 func pieces(t *testing.T, film string, n int, d job.DepthOptions, models Models) []string {
 	t.Helper()
-	support, err := Support(d)
+	support, err := Support(d, job.DefaultOptions().Stereo)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,10 +32,42 @@ type StereoOptions struct {
 	Divergence float64 `json:"divergence"`
 	// Convergence is the depth in [0, 1] that lies in the screen plane: nearer comes out of the screen.
 	Convergence float64 `json:"convergence"`
-	Eyes        Eyes    `json:"eyes"`
+	// AutoConvergence lays the subject in the screen plane, whatever Convergence says.
+	AutoConvergence bool `json:"auto_convergence"`
+	Eyes            Eyes `json:"eyes"`
 	// ForegroundScale bends the depth curve: positive values spread what is near, negative ones what is far. [-3, 3]
-	ForegroundScale float64        `json:"foreground_scale"`
-	Anaglyph        AnaglyphMethod `json:"anaglyph"`
+	ForegroundScale float64 `json:"foreground_scale"`
+	// MaxNear and MaxFar hold disparity in front of and behind the screen below so many percent of max(width, height);
+	// 0 is no limit. [0, 10]
+	MaxNear float64 `json:"max_near"`
+	MaxFar  float64 `json:"max_far"`
+	// FloatingWindow moves the window's edges forward where they cut near things, by masking one eye's border.
+	FloatingWindow bool `json:"floating_window"`
+	// EdgeDilation lets near things reach so many cells of the depth map further over far ones. [0, 8]
+	EdgeDilation float64        `json:"edge_dilation"`
+	Anaglyph     AnaglyphMethod `json:"anaglyph"`
+}
+
+// validate calls bad with every problem.
+func (s StereoOptions) validate(bad func(format string, args ...any)) {
+	for _, v := range []struct {
+		name       string
+		is, lo, hi float64
+	}{
+		{"divergence", s.Divergence, 0, 10}, {"convergence", s.Convergence, 0, 1}, {"foreground scale", s.ForegroundScale, -3, 3},
+		{"largest parallax in front", s.MaxNear, 0, 10}, {"largest parallax behind", s.MaxFar, 0, 10},
+		{"edge dilation", s.EdgeDilation, 0, 8},
+	} {
+		if !(v.is >= v.lo && v.is <= v.hi) { // written so that NaN fails too
+			bad("%s is %v: use a number from %v to %v", v.name, v.is, v.lo, v.hi)
+		}
+	}
+	if s.Eyes != BothEyes && s.Eyes != RightEye {
+		bad("eyes is %q: use both or right", s.Eyes)
+	}
+	if !slices.Contains(AnaglyphMethods(), s.Anaglyph) {
+		bad("anaglyph method is %q: use dubois, color, half-color or gray", s.Anaglyph)
+	}
 }
 
 // Classic is the depth source that needs no model.
@@ -97,8 +129,10 @@ type EncodeOptions struct {
 	Codec   string `json:"codec"`   // "h264" or "hevc"; empty follows the source (hevc for 10-bit, else h264)
 	Encoder string `json:"encoder"` // "auto" or an FFmpeg encoder's name, such as "libx264"
 	// CRF is the encoder's constant quality, 0 (lossless) to 51; negative means the codec's default here.
-	CRF       int       `json:"crf"`
-	Preset    string    `json:"preset"` // the encoder's own preset name; empty means "medium" or its likeness
+	CRF    int    `json:"crf"`
+	Preset string `json:"preset"` // the encoder's own preset name; empty means "medium" or its likeness
+	// Height is that of the picture before views are made of it, in pixels; the width follows. 0 leaves it as it is.
+	Height    int       `json:"height,omitempty"`
 	Container Container `json:"container"`
 }
 
@@ -123,7 +157,7 @@ const DefaultSegmentFrames = 1440
 func DefaultOptions() Options {
 	return Options{
 		Format:        FullSBS,
-		Stereo:        StereoOptions{Divergence: 2.0, Convergence: 0.5, Eyes: BothEyes, Anaglyph: Dubois},
+		Stereo:        Standard.Stereo(StereoOptions{Eyes: BothEyes, Anaglyph: Dubois}),
 		Depth:         DepthOptions{Model: Classic},
 		Encode:        EncodeOptions{Encoder: "auto", CRF: -1, Container: AutoContainer},
 		SegmentFrames: DefaultSegmentFrames,
@@ -137,27 +171,16 @@ func (o Options) Validate() error {
 	if _, err := ParseFormat(string(o.Format)); err != nil {
 		errs = append(errs, err)
 	}
-	// Written so that NaN fails too.
-	within := func(name string, v, lo, hi float64) {
-		if !(v >= lo && v <= hi) {
-			bad("%s is %v: use a number from %v to %v", name, v, lo, hi)
-		}
-	}
-	within("divergence", o.Stereo.Divergence, 0, 10)
-	within("convergence", o.Stereo.Convergence, 0, 1)
-	within("foreground scale", o.Stereo.ForegroundScale, -3, 3)
-	if o.Stereo.Eyes != BothEyes && o.Stereo.Eyes != RightEye {
-		bad("eyes is %q: use both or right", o.Stereo.Eyes)
-	}
-	if !slices.Contains(AnaglyphMethods(), o.Stereo.Anaglyph) {
-		bad("anaglyph method is %q: use dubois, color, half-color or gray", o.Stereo.Anaglyph)
-	}
+	o.Stereo.validate(bad)
 	o.Depth.validate(bad)
 	if !slices.Contains([]string{"", "h264", "hevc"}, o.Encode.Codec) {
 		bad("codec is %q: use h264 or hevc", o.Encode.Codec)
 	}
 	if o.Encode.CRF > 51 {
 		bad("crf is %d: use 0 (lossless) to 51", o.Encode.CRF)
+	}
+	if o.Encode.Height != 0 && (o.Encode.Height < 16 || o.Encode.Height > 8192) {
+		bad("height is %d: use 16 to 8192 pixels, or 0 for the source's", o.Encode.Height)
 	}
 	if !slices.Contains([]Container{AutoContainer, MP4, MKV}, o.Encode.Container) {
 		bad("container is %q: use auto, mp4 or mkv", o.Encode.Container)

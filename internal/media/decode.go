@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,8 @@ type SegmentFile struct {
 	path  string
 	info  SegmentInfo
 	times []int64 // of the frames that count, in display order, in milliseconds
+	// resized says that frames are scaled to the size that info tells.
+	resized bool
 }
 
 // OpenSegment reads what a segment file says about itself and checks that it holds the frames it speaks of.
@@ -88,6 +91,17 @@ func (i SegmentInfo) check() error {
 // Info returns what the file says about itself.
 func (s *SegmentFile) Info() SegmentInfo { return s.info }
 
+// Resize has Decode scale upright frames to a height in pixels; the width follows, and Info tells the new size. Both are even.
+func (s *SegmentFile) Resize(height int) error {
+	v := &s.info.Video
+	w, h := int(math.Round(float64(v.Width)*float64(height)/float64(v.Height)/2))*2, height&^1
+	if w < 2 || h < 2 || w > maxSide || h > maxSide || w*h > maxPixels {
+		return &Error{Reason: fmt.Sprintf("%s: %d×%d pixels can't be scaled to a height of %d: that is %d×%d", s.path, v.Width, v.Height, height, w, h)}
+	}
+	v.Width, v.Height, s.resized = w, h, true
+	return nil
+}
+
 // Decode decodes frames [first, first+frames) of the file, in the numbering of Info().Window.
 func (s *SegmentFile) Decode(ctx context.Context, first, frames int) (*FrameReader, error) {
 	if first < 0 || frames < 1 || first+frames > s.info.Frames {
@@ -102,7 +116,11 @@ func (s *SegmentFile) Decode(ctx context.Context, first, frames int) (*FrameRead
 	if err := p.start(ctx); err != nil {
 		return nil, err
 	}
-	return newFrameReader(p, out, v, frames), nil
+	r := newFrameReader(p, out, v, frames)
+	if s.resized {
+		r.setSize(v.Width, v.Height)
+	}
+	return r, nil
 }
 
 func (s *SegmentFile) decodeArgs(first, frames int) []string {
@@ -113,8 +131,21 @@ func (s *SegmentFile) decodeArgs(first, frames int) []string {
 	if v.PixelFormat == "yuvj420p" {
 		format = v.PixelFormat
 	}
-	return append(args, "-map", "0:v:0", "-vf", joinFilters(s.selection(first, frames), conversion(v), upright(v)),
+	return append(args, "-map", "0:v:0", "-vf", joinFilters(s.selection(first, frames), conversion(v), upright(v), s.resizing()),
 		"-fps_mode", "passthrough", "-pix_fmt", format, "-f", "rawvideo", "pipe:1")
+}
+
+// resizing returns the filter that scales upright frames, or "".
+func (s *SegmentFile) resizing() string {
+	if !s.resized {
+		return ""
+	}
+	v := s.info.Video
+	r := v.Color.Range
+	if r == "" {
+		r = "tv"
+	}
+	return fmt.Sprintf("scale=%d:%d:flags=lanczos+accurate_rnd+full_chroma_int:in_range=%s:out_range=%s", v.Width, v.Height, r, r)
 }
 
 // selection returns the filter that keeps frames [first, first+frames): it cuts halfway between timestamps, in ticks.
@@ -147,15 +178,22 @@ type FrameReader struct {
 
 func newFrameReader(p *process, out io.ReadCloser, v Video, frames int) *FrameReader {
 	r := &FrameReader{p: p, out: out, expected: frames}
-	r.stored = geometry{width: v.CodedWidth, height: v.CodedHeight, bytes: (v.Bits + 7) / 8}
+	w, h := v.CodedWidth, v.CodedHeight
 	if v.Rotation%180 != 0 {
-		r.stored.width, r.stored.height = r.stored.height, r.stored.width
+		w, h = h, w
 	}
-	r.even = geometry{width: (r.stored.width + 1) &^ 1, height: (r.stored.height + 1) &^ 1, bytes: r.stored.bytes}
+	r.stored.bytes = (v.Bits + 7) / 8
+	r.setSize(w, h)
+	return r
+}
+
+// setSize says how large the frames are that FFmpeg writes.
+func (r *FrameReader) setSize(w, h int) {
+	r.stored.width, r.stored.height, r.scratch = w, h, nil
+	r.even = geometry{width: (w + 1) &^ 1, height: (h + 1) &^ 1, bytes: r.stored.bytes}
 	if r.even != r.stored {
 		r.scratch = make([]byte, r.stored.size())
 	}
-	return r
 }
 
 // FrameBytes is the length of the buffer that ReadFrame fills: planes Y, U, V, tightly packed, 8-bit or 16-bit little-endian samples.

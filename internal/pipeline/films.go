@@ -67,7 +67,7 @@ func (ffmpeg) Still(ctx context.Context, path string, frame, width int) ([]byte,
 // MakePlan measures the source and plans its segments for the options. lossless forces segments that are
 // re-encoded without loss, for a source whose copies turned out not to decode to the same frames.
 func MakePlan(ctx context.Context, source string, o job.Options, lossless bool) (*media.Plan, error) {
-	support, err := clip.Support(o.Depth)
+	support, err := clip.Support(o.Depth, o.Stereo)
 	if err != nil {
 		return nil, err
 	}

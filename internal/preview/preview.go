@@ -30,6 +30,7 @@ type Moment struct {
 	Picture  *image.RGBA
 	Anaglyph *image.RGBA
 	Options  job.Options
+	Figures  stereo.Figures
 }
 
 // Still is one frame of a film with its depth, from which a Moment is made for any options: finding it takes
@@ -41,6 +42,9 @@ type Still struct {
 	Video   media.Video
 	Depth   depth.Map
 	Source  job.DepthOptions // where the depth comes from
+	// sights are those of the frames around, place of which is the frame's own.
+	sights []*stereo.Sight
+	place  int
 	// picture converts the frame itself; view renders and converts one format.
 	picture func() *image.RGBA
 	view    func(job.Format, job.StereoOptions) (*image.RGBA, error)
@@ -48,7 +52,7 @@ type Still struct {
 
 // At returns the moment of the film at the given second, as it would be converted with o.
 func At(ctx context.Context, path string, seconds float64, o job.Options, models clip.Models) (*Moment, error) {
-	s, err := Find(ctx, path, seconds, o.Depth, models)
+	s, err := Find(ctx, path, seconds, o, models)
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +68,16 @@ func (s *Still) Anaglyph(o job.StereoOptions) (*image.RGBA, error) { return s.vi
 // DepthImage colours the depth map: dark = far, bright = near.
 func (s *Still) DepthImage() *image.RGBA { return depthImage(s.Depth) }
 
+// take returns what the whole conversion would decide for the frame, and its figures.
+func (s *Still) take(o job.StereoOptions) stereo.Take {
+	director := stereo.NewStereographer(clip.RenderConfig(s.Video, job.FullSBS, o))
+	var takes []stereo.Take
+	for _, v := range s.sights {
+		takes = append(takes, director.Push(v)...)
+	}
+	return append(takes, director.Flush()...)[s.place]
+}
+
 // Moment shows the still with options; their depth source counts no more.
 func (s *Still) Moment(o job.Options) (*Moment, error) {
 	mixed, err := s.Anaglyph(o.Stereo)
@@ -73,17 +87,18 @@ func (s *Still) Moment(o job.Options) (*Moment, error) {
 	o.Depth = s.Source
 	return &Moment{
 		Seconds: s.Seconds, Frame: s.Frame, Video: s.Video, Depth: s.Depth, Options: o, Picture: s.Picture(), Anaglyph: mixed,
+		Figures: s.take(o.Stereo).Figures,
 	}, nil
 }
 
 // Find measures the film around the given second and returns the frame that is shown then. The depth is the
-// one that the whole conversion would use: the engine looks as far around the frame as it does there.
-func Find(ctx context.Context, path string, seconds float64, d job.DepthOptions, models clip.Models) (*Still, error) {
+// one that the whole conversion would use: the engine looks as far around the frame as it does there with o.
+func Find(ctx context.Context, path string, seconds float64, o job.Options, models clip.Models) (*Still, error) {
 	src, err := media.Probe(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	support, err := clip.Support(d)
+	support, err := clip.Support(o.Depth, o.Stereo)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +120,7 @@ func Find(ctx context.Context, path string, seconds float64, d job.DepthOptions,
 	if plan.Video.Bits > 8 {
 		find = still[uint16]
 	}
-	s, err := find(ctx, plan, segment, seconds, d, models)
+	s, err := find(ctx, plan, segment, seconds, o.Depth, models)
 	if err != nil {
 		return nil, err
 	}
@@ -148,46 +163,62 @@ func nearest(plan *media.Plan, seconds float64) int {
 
 func still[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, seconds float64, d job.DepthOptions, models clip.Models) (*Still, error) {
 	at := nearest(plan, seconds)
-	frame, m, err := estimate[T](ctx, plan, segment, at, d, models)
+	e, err := estimate[T](ctx, plan, segment, at, d, models)
 	if err != nil {
 		return nil, err
 	}
 	v := plan.Video
-	return &Still{
-		Seconds: seconds, Frame: at, Video: v, Depth: *m, Source: d,
+	s := &Still{
+		Seconds: seconds, Frame: at, Video: v, Depth: e.depth, Source: d, sights: e.sights, place: at,
 		picture: func() *image.RGBA {
-			return stereo.Picture(frame, clip.RenderConfig(v, job.FullSBS, job.StereoOptions{}))
+			return stereo.Picture(e.frame, clip.RenderConfig(v, job.FullSBS, job.StereoOptions{}))
 		},
-		view: func(f job.Format, o job.StereoOptions) (*image.RGBA, error) {
-			out, err := render(frame, m, v, f, o)
-			if err != nil {
-				return nil, err
-			}
-			return stereo.Picture(out, clip.RenderConfig(v, f, o)), nil
-		},
-	}, nil
+	}
+	s.view = func(f job.Format, o job.StereoOptions) (*image.RGBA, error) {
+		out, err := render(e.frame, &e.depth, v, f, o, s.take(o).Setting)
+		if err != nil {
+			return nil, err
+		}
+		return stereo.Picture(out, clip.RenderConfig(v, f, o)), nil
+	}
+	return s, nil
+}
+
+// estimated is a frame with its depth and the sights of all frames of its segment.
+type estimated[T yuv.Sample] struct {
+	frame  *yuv.Frame[T]
+	depth  depth.Map
+	sights []*stereo.Sight
 }
 
 // estimate decodes the segment and returns frame number at with its depth.
-func estimate[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, at int, d job.DepthOptions, models clip.Models) (*yuv.Frame[T], *depth.Map, error) {
+func estimate[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, at int, d job.DepthOptions, models clip.Models) (*estimated[T], error) {
 	file, err := media.OpenSegment(ctx, segment)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	window := file.Info().Window
 	reader, err := file.Decode(ctx, window.First, window.Frames)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer reader.Close()
 	est, err := clip.NewEstimator(ctx, d, models)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	v := plan.Video
 	reducer := clip.NewReducer[T](v, est)
-	var wanted *yuv.Frame[T]
-	var maps []depth.Estimate
+	e := &estimated[T]{}
+	var attentions []*stereo.Attention
+	take := func(ready []depth.Estimate) {
+		for _, r := range ready {
+			if len(e.sights) == at {
+				e.depth = r.Map
+			}
+			e.sights = append(e.sights, stereo.Look(r, attentions[len(e.sights)]))
+		}
+	}
 	for i := 0; ; i++ {
 		raw, frame := clip.NewPicture[T](v.Width, v.Height, v.Bits)
 		err := reader.ReadFrame(raw)
@@ -195,44 +226,42 @@ func estimate[T yuv.Sample](ctx context.Context, plan *media.Plan, segment strin
 			break
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if i == at {
-			wanted = frame
+			e.frame = frame
 		}
 		reduced := reducer.Reduce(frame, nil)
 		reduced.Number = file.Info().First + i
+		attentions = append(attentions, stereo.Attend(reduced))
 		ready, err := est.Push(reduced)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		maps = append(maps, ready...)
+		take(ready)
 	}
 	rest, err := est.Flush()
-	maps = append(maps, rest...)
-	if err == nil && (wanted == nil || at >= len(maps)) {
+	take(rest)
+	if err == nil && (e.frame == nil || at >= len(e.sights)) {
 		err = media.ErrFrameCount
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return wanted, &maps[at].Map, nil
+	return e, err
 }
 
-func render[T yuv.Sample](frame *yuv.Frame[T], m *depth.Map, v media.Video, f job.Format, s job.StereoOptions) (*yuv.Frame[T], error) {
+func render[T yuv.Sample](frame *yuv.Frame[T], m *depth.Map, v media.Video, f job.Format, s job.StereoOptions, now stereo.Setting) (*yuv.Frame[T], error) {
 	r, err := clip.NewRenderer[T](v, f, s, runtime.GOMAXPROCS(0))
 	if err != nil {
 		return nil, err
 	}
 	w, h := r.OutputSize()
 	out := yuv.New[T](w, h, v.Bits)
+	r.Set(now)
 	return out, r.Render(out, frame, m)
 }
 
 // Disparity returns the range of total disparity between the eyes in this frame, in pixels (positive = in
 // front of the screen), leaving out the nearest and farthest hundredth of the map.
 func (m *Moment) Disparity() (far, near float64) {
-	lo, hi := percentiles(m.Depth.D, 0.01, 0.99)
-	cfg := clip.RenderConfig(m.Video, m.Options.Format, m.Options.Stereo)
-	return cfg.Disparity(lo, m.Video.Width, m.Video.Height), cfg.Disparity(hi, m.Video.Width, m.Video.Height)
+	percent := float64(max(m.Video.Width, m.Video.Height)) / 100
+	return m.Figures.Low * percent, m.Figures.High * percent
 }

@@ -5,7 +5,6 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
-	"slices"
 
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/basicfont"
@@ -74,7 +73,7 @@ func (m *Moment) drawLegend(sheet *image.RGBA, at image.Rectangle) {
 		c := stereo.DepthColor(float64(x-at.Min.X) / float64(at.Dx()-1))
 		draw.Draw(sheet, image.Rect(x, at.Min.Y, x+1, at.Max.Y), image.NewUniform(c), image.Point{}, draw.Src)
 	}
-	screen := at.Min.X + int(m.Options.Stereo.Convergence*float64(at.Dx()-1))
+	screen := at.Min.X + int(m.Figures.Convergence*float64(at.Dx()-1))
 	draw.Draw(sheet, image.Rect(screen, at.Min.Y-3, screen+2, at.Max.Y+3), image.NewUniform(ink), image.Point{}, draw.Src)
 	label(sheet, at.Min.X, at.Max.Y+14, "far")
 	label(sheet, at.Max.X-28, at.Max.Y+14, "near")
@@ -84,11 +83,4 @@ func (m *Moment) drawLegend(sheet *image.RGBA, at image.Rectangle) {
 func label(dst draw.Image, x, y int, text string) {
 	d := font.Drawer{Dst: dst, Src: image.NewUniform(ink), Face: basicfont.Face7x13, Dot: fixed.P(x, y)}
 	d.DrawString(text)
-}
-
-// percentiles returns the values below which the shares lo and hi of v lie.
-func percentiles(v []float32, lo, hi float64) (a, b float64) {
-	s := slices.Sorted(slices.Values(v))
-	at := func(q float64) float64 { return float64(s[int(q*float64(len(s)-1))]) }
-	return at(lo), at(hi)
 }

@@ -28,6 +28,12 @@ func render[T yuv.Sample](t *testing.T, cfg Config, src *yuv.Frame[T], m *depth.
 	return dst
 }
 
+// newOutput returns a frame for r to fill.
+func newOutput[T yuv.Sample](r *Renderer[T]) *yuv.Frame[T] {
+	w, h := r.OutputSize()
+	return yuv.New[T](w, h, r.bits)
+}
+
 // paint fills a frame and a depth map of its size by pixel.
 func paint(w, h int, at func(x, y int) (luma, u, v uint8, d float32)) (*yuv.Frame[uint8], *depth.Map) {
 	f, m := yuv.New[uint8](w, h, 8), &depth.Map{W: w, H: h, D: make([]float32, w*h)}

@@ -336,6 +336,7 @@ func FuzzRenderTakesAnySizeAndSetting(f *testing.F) {
 		formats := job.Formats()
 		cfg := Config{
 			Format: formats[int(format)%len(formats)], Divergence: divergence, Convergence: convergence,
+			MaxNear: float64(seed%4) / 2, MaxFar: float64(seed%5) / 2, FloatingWindow: seed%3 == 0, EdgeDilation: float64(seed % 9),
 			ForegroundScale: scale, RightOnly: seed%2 == 1, FullRange: seed%3 == 1, VR180Side: 64,
 			Anaglyph: job.AnaglyphMethods()[int(seed)%4],
 		}
@@ -355,6 +356,10 @@ func FuzzRenderTakesAnySizeAndSetting(f *testing.F) {
 		ow, oh := r.OutputSize()
 		if ow%2 != 0 || oh%2 != 0 {
 			t.Fatalf("output is %d×%d", ow, oh)
+		}
+		if seed%3 == 0 {
+			reach := float64(seed%7) / 6 * divergence
+			r.Set(Setting{Convergence: float64(seed%11) / 10, Left: reach, Right: divergence - reach})
 		}
 		err = r.Render(yuv.New[uint8](ow, oh, 8), texture(int(w), int(h)), m)
 		if (err != nil) != (mw == 0 || mh == 0) {

@@ -61,6 +61,11 @@ type previewRequest struct {
 	Kind            string         `query:"kind" enum:"frame,depth,anaglyph,sheet" default:"anaglyph"`
 	Divergence      given[float64] `query:"divergence" doc:"What is left out is as in the job's options"`
 	Convergence     given[float64] `query:"convergence"`
+	AutoConvergence given[bool]    `query:"auto_convergence"`
+	MaxNear         given[float64] `query:"max_near"`
+	MaxFar          given[float64] `query:"max_far"`
+	FloatingWindow  given[bool]    `query:"floating_window"`
+	EdgeDilation    given[float64] `query:"edge_dilation"`
 	ForegroundScale given[float64] `query:"foreground_scale"`
 	Eyes            given[string]  `query:"eyes"`
 	Anaglyph        given[string]  `query:"anaglyph"`
@@ -71,6 +76,11 @@ func (r *previewRequest) options(o job.Options) (job.Options, error) {
 	eyes, method := string(o.Stereo.Eyes), string(o.Stereo.Anaglyph)
 	r.Divergence.over(&o.Stereo.Divergence)
 	r.Convergence.over(&o.Stereo.Convergence)
+	r.AutoConvergence.over(&o.Stereo.AutoConvergence)
+	r.MaxNear.over(&o.Stereo.MaxNear)
+	r.MaxFar.over(&o.Stereo.MaxFar)
+	r.FloatingWindow.over(&o.Stereo.FloatingWindow)
+	r.EdgeDilation.over(&o.Stereo.EdgeDilation)
 	r.ForegroundScale.over(&o.Stereo.ForegroundScale)
 	r.Eyes.over(&eyes)
 	r.Anaglyph.over(&method)
@@ -106,7 +116,7 @@ func (s *Server) preview(ctx context.Context, in *previewRequest) (*pictureAnswe
 	if err != nil {
 		return nil, err
 	}
-	key := pictureKey{stillKey{j.ID, source.ETag, in.At, o.Depth}, previewKind(in.Kind), o.Stereo}
+	key := pictureKey{stillKey{j.ID, source.ETag, in.At, o.Depth, o.Stereo.AutoConvergence || o.Stereo.FloatingWindow}, previewKind(in.Kind), o.Stereo}
 	picture, err := s.previews.picture(ctx, key, source.Size)
 	switch {
 	case errors.Is(err, errBusy):

@@ -44,6 +44,7 @@ type stillKey struct {
 	jobID, etag string // of the source
 	at          float64
 	depth       job.DepthOptions
+	staged      bool // with the frames around, by which the screen plane and the window follow the film
 }
 
 // pictureKey names a picture of a still.
@@ -113,7 +114,9 @@ func (p *previews) find(ctx context.Context, key stillKey, path string) (*previe
 	if known, ok := p.stills.Get(key); ok {
 		return known, nil
 	}
-	still, err := preview.Find(ctx, path, key.at, key.depth, p.models)
+	o := job.DefaultOptions()
+	o.Depth, o.Stereo.AutoConvergence = key.depth, key.staged
+	still, err := preview.Find(ctx, path, key.at, o, p.models)
 	if err == nil {
 		p.stills.Add(key, still)
 	}

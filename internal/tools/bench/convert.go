@@ -12,15 +12,15 @@ const (
 )
 
 func (b *bench) convert8(ctx context.Context) error {
-	return b.convert(ctx, "convert, 1080p24, 8-bit H.264, full-sbs, classic", 1920, 1080, 8, b.frames, x264, "--codec h264 --crf 18 --preset medium")
+	return b.convert(ctx, "convert, 1080p24, 8-bit H.264, full-sbs, classic", 1920, 1080, 8, b.frames, x264, "--codec h264 --crf 18 --encoder-preset medium")
 }
 
 func (b *bench) convert10(ctx context.Context) error {
-	return b.convert(ctx, "convert, 1080p24, 10-bit HEVC, full-sbs, classic", 1920, 1080, 10, b.frames/4, x265, "--codec hevc --crf 20 --preset medium")
+	return b.convert(ctx, "convert, 1080p24, 10-bit HEVC, full-sbs, classic", 1920, 1080, 10, b.frames/4, x265, "--codec hevc --crf 20 --encoder-preset medium")
 }
 
 func (b *bench) convert4K(ctx context.Context) error {
-	return b.convert(ctx, "convert, 2160p24, 8-bit H.264, full-sbs, classic", 3840, 2160, 8, b.frames/4, x264, "--codec h264 --crf 18 --preset medium")
+	return b.convert(ctx, "convert, 2160p24, 8-bit H.264, full-sbs, classic", 3840, 2160, 8, b.frames/4, x264, "--codec h264 --crf 18 --encoder-preset medium")
 }
 
 // convert measures a whole conversion over FFmpeg that decodes, puts the picture beside itself and encodes.

@@ -38,7 +38,7 @@ func (b *bench) memory(ctx context.Context) error {
 
 // peak converts the file and returns the high-water mark of the process's resident set, in bytes.
 func (b *bench) peak(ctx context.Context, in string) (int64, error) {
-	cmd := exec.CommandContext(ctx, b.binary, "convert", in, "-o", b.path("memory_out.mp4"), "-y", "-q", "--preset", "ultrafast")
+	cmd := exec.CommandContext(ctx, b.binary, "convert", in, "-o", b.path("memory_out.mp4"), "-y", "-q", "--encoder-preset", "ultrafast")
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
