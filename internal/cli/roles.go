@@ -22,6 +22,7 @@ type roles struct {
 	aws           config.AWS // its zero value is a data directory
 	segmentOutput config.SegmentOutput
 	sessions      config.Sessions
+	operator      config.Operator
 	inference     config.Inference // its zero value converts in this process
 	pace          config.Pace
 	log           config.Log

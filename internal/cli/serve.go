@@ -57,7 +57,7 @@ func (c *webUICommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	return runRoles(ctx, std, roles{data: c.Data, aws: c.AWS, segmentOutput: c.SegmentOutput, sessions: c.Sessions, pace: c.Pace, log: c.Log},
+	return runRoles(ctx, std, roles{data: c.Data, aws: c.AWS, segmentOutput: c.SegmentOutput, sessions: c.Sessions, operator: c.Operator, pace: c.Pace, log: c.Log},
 		webRole(c.Listen, access), upkeepRole(c.Upkeep))
 }
 
@@ -210,7 +210,7 @@ func (r *running) webConfig(c config.Listen, access auth.Options) web.Config {
 		PublicURL: c.PublicURL, Scratch: r.scratch.dir, PrivateWebhooks: c.PrivateWebhooks, Metrics: r.metrics, Traces: r.traces,
 		Probes: r.probes(),
 	}
-	config.ObjectOrigins, config.LinksLast = r.origins, r.linksLast
+	config.ObjectOrigins, config.LinksLast, config.JobLinks = r.origins, r.linksLast, r.jobLinks
 	if r.perAsk {
 		config.PollEvery, config.NoticesEvery, config.ReadyEvery = 3*time.Second, 15*time.Second, 10*time.Second
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -16,6 +17,7 @@ import (
 	"github.com/stereospot/stereospot/internal/platform"
 	platformaws "github.com/stereospot/stereospot/internal/platform/aws"
 	"github.com/stereospot/stereospot/internal/platform/local"
+	"github.com/stereospot/stereospot/internal/web"
 )
 
 // site is where a process finds what it shares with others: a data directory, or AWS.
@@ -28,7 +30,8 @@ type site struct {
 
 	origins   []string                            // where links lead that objects doesn't serve
 	linksLast func(context.Context) time.Duration // nil: as long as one likes
-	perAsk    bool                                // whether every request to it is paid for
+	jobLinks  func(id string, from, to time.Time) []web.Link
+	perAsk    bool // whether every request to it is paid for
 
 	scratchDir  string // in which the process's own directory for files under way is made
 	scratchFlag string // by which a person chooses another
@@ -74,10 +77,19 @@ func openAWS(ctx context.Context, c roles, log *slog.Logger) (*site, error) {
 		return nil, err
 	}
 	return &site{
-		origins: origins, linksLast: func(ctx context.Context) time.Duration { return platformaws.LinksLast(ctx, cfg, r) }, perAsk: true,
+		jobLinks: consoleLinks(platformaws.Console{Region: c.aws.Region, LogGroups: c.operator.LogGroups, CostTag: c.operator.CostTag}),
+		origins:  origins, linksLast: func(ctx context.Context) time.Duration { return platformaws.LinksLast(ctx, cfg, r) }, perAsk: true,
 		name: r.InputBucket + " and " + r.OutputBucket, platform: platformaws.Connect(cfg, r), close: func() error { return nil },
 		scratchDir: filepath.Join(c.aws.ScratchDir, "stereospot"), scratchFlag: "--scratch-dir",
 	}, nil
+}
+
+// consoleLinks leads operators to AWS's web console, as far as they have said what to look for there.
+func consoleLinks(c platformaws.Console) func(id string, from, to time.Time) []web.Link {
+	return func(id string, from, to time.Time) []web.Link {
+		links := []web.Link{{Name: "Log lines", URL: c.Lines(id, from, to)}, {Name: "Costs on these days", URL: c.Costs(from, to)}}
+		return slices.DeleteFunc(links, func(l web.Link) bool { return l.URL == "" })
+	}
 }
 
 // resources names what the process uses of a deployment.

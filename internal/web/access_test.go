@@ -300,3 +300,25 @@ func TestEveryAnswerHasTheProtectiveHeaders(t *testing.T) {
 		}
 	}
 }
+
+func TestLinksForOperatorsAreShownToAdministratorsAlone(t *testing.T) {
+	var from, to time.Time
+	s := newSite(t, withPassword(t), func(c *web.Config) {
+		c.JobLinks = func(id string, f, u time.Time) []web.Link {
+			from, to = f, u
+			return []web.Link{{Name: "Log lines", URL: "https://console.example/home#of$3D*20" + id}}
+		}
+	})
+	j := s.addJob(job.Failed, func(j *job.Job) { j.Owner = "ann" })
+	const href = `href="https://console.example/home#of$3D*20`
+	page := "/jobs/" + j.ID
+	if got := s.as(s.token("root", true, time.Time{}), "GET", page, "", "Accept", "text/html"); got.status != 200 || !strings.Contains(got.body, href+j.ID+`"`) {
+		t.Errorf("an administrator sees %d: %s", got.status, got.body)
+	}
+	if !from.Before(j.CreatedAt) || !to.After(j.UpdatedAt) || to.Sub(j.UpdatedAt) > time.Hour {
+		t.Errorf("the job lived from %v to %v, the link is for %v to %v", j.CreatedAt, j.UpdatedAt, from, to)
+	}
+	if got := s.as(s.token("ann", false, time.Time{}), "GET", page, "", "Accept", "text/html"); got.status != 200 || strings.Contains(got.body, "console.example") {
+		t.Errorf("the owner sees %d, with the link", got.status)
+	}
+}

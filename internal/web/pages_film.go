@@ -12,7 +12,8 @@ import (
 // filmView is a Job in words, for a list's line and for its own page.
 type filmView struct {
 	Job
-	Full bool // whether its work has to wait for room on the disk
+	Full  bool // whether its work has to wait for room on the disk
+	Links []Link
 }
 
 // Can reports whether an action is possible now.

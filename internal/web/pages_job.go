@@ -56,10 +56,10 @@ func (s *Server) pathJob(r *http.Request) (Job, error) {
 	return s.jobView(r.Context(), j)
 }
 
-// filmView shows a job as it stands on this machine.
-func (s *Server) filmView(j Job) filmView {
+// filmView shows a job as it stands on this machine, with the links that are for who asks.
+func (s *Server) filmView(ctx context.Context, j Job) filmView {
 	free, known := s.free()
-	return filmView{Job: j, Full: known && free == 0 && j.Uploaded}
+	return filmView{Job: j, Full: known && free == 0 && j.Uploaded, Links: s.operatorLinks(ctx, j)}
 }
 
 func (s *Server) film(w http.ResponseWriter, r *http.Request) error {
@@ -67,7 +67,7 @@ func (s *Server) film(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if f := s.filmView(j); !f.Draft() {
+	if f := s.filmView(r.Context(), j); !f.Draft() {
 		return s.show(w, r, http.StatusOK, "job", shell{Title: j.Title, Nav: "films", Body: f})
 	}
 	return s.show(w, r, http.StatusOK, "draft", shell{Title: j.Title, Nav: "films", Scripts: []string{"draft.js"}, Body: newDraft(j)})
@@ -88,7 +88,7 @@ func (s *Server) filmPart(w http.ResponseWriter, r *http.Request, page, name str
 	if err != nil {
 		return err
 	}
-	return s.write(w, http.StatusOK, page, name, s.filmView(j))
+	return s.write(w, http.StatusOK, page, name, s.filmView(r.Context(), j))
 }
 
 // filmAction does what a form on a page asks for and leads back to where its effect is seen.

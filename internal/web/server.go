@@ -55,6 +55,8 @@ type Config struct {
 	NoticesEvery time.Duration
 	// ReadyEvery is how long /readyz answers with what it found out last, however often it is asked.
 	ReadyEvery time.Duration
+	// JobLinks leads operators to what is known elsewhere of a job within its span of time; nil: there is nothing.
+	JobLinks func(id string, from, to time.Time) []Link
 	// Probes are what /readyz checks beside the store and the disk.
 	Probes []Probe
 	// Metrics is what /metrics shows; nil makes one.
