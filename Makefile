@@ -8,7 +8,7 @@ SHELL := /bin/bash
 BIN := bin/stereospot
 SOURCES := $(shell find . -name '*.go' -not -path './node_modules/*') go.mod go.sum
 
-.PHONY: nx-test build assets setup setup-test serve demo convert test lint race fuzz bench quality infra-scan scaling clean
+.PHONY: emulator nx-test build assets setup setup-test serve demo convert test lint race fuzz bench quality infra-scan scaling clean
 
 build: $(BIN)
 
@@ -61,6 +61,11 @@ crash: setup-test
 test: setup-test lint
 	go test ./...
 	$(MAKE) race
+
+# A deployment on AWS on this machine, empty, in an emulator; it prints what web-ui and the workers need to find it.
+emulator:
+	@scripts/setup.sh moto
+	go run ./internal/tools/emulator
 
 # The Nx targets, by Nx itself: AWS is an emulator, terraform and docker write down how they were called.
 nx-test:

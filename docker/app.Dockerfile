@@ -21,7 +21,7 @@ FROM ${DEBIAN_IMAGE}${DEBIAN_DIGEST:+@}${DEBIAN_DIGEST} AS ffmpeg
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates ffmpeg \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin stereospot \
+ && useradd --uid 10001 --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin stereospot \
  && install -d -o stereospot -g stereospot -m 700 /data /scratch
 COPY --from=build /stereospot /usr/local/bin/stereospot
 USER 10001:10001

@@ -47,7 +47,7 @@ LABEL org.opencontainers.image.title="StereoSpot inference" org.opencontainers.i
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates ffmpeg \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin stereospot \
+ && useradd --uid 10001 --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin stereospot \
  && install -d -o stereospot -g stereospot -m 700 /scratch /models
 COPY --from=onnxruntime /onnxruntime /opt/onnxruntime
 COPY --from=build /stereospot /usr/local/bin/stereospot

@@ -56,6 +56,7 @@ var mayImport = map[string][]string{
 	"stereo/depth/onnx/onnxtest": {},
 	"models":                     {"job", "stereo/depth", "stereo/depth/onnx"},
 	"tools/scalesim":             {"infra/stack", "platform"},
+	"tools/emulator":             {"infra", "platform/aws", "platform/aws/awstest"},
 	"tools/quality":              {"job", "scene", "stereo", "stereo/yuv", "stereo/depth"},
 
 	"inference/service":       {"inference", "media", "platform"},

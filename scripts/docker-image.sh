@@ -1,5 +1,5 @@
-# Sourced by the scripts that build and push: takes the name of an image, sets $image and $tag. The tag is the commit, with
-# -dirty where the tree differs from it.
+# Sourced by the scripts that build and push: takes the name of an image, sets $image and $tag. The tag is TAG, or else the
+# commit, with -dirty where the tree differs from it.
 image=${1:-}
 case $image in
   web-ui | media-worker | video-worker | stereo-inference) ;;
@@ -8,5 +8,8 @@ case $image in
     exit 2
     ;;
 esac
-tag=$(git rev-parse HEAD)
-[ -z "$(git status --porcelain)" ] || tag=$tag-dirty
+tag=${TAG:-}
+if [ -z "$tag" ]; then
+  tag=$(git rev-parse HEAD)
+  [ -z "$(git status --porcelain)" ] || tag=$tag-dirty
+fi

@@ -222,8 +222,8 @@ func (n *nxWorkspace) affected(t *testing.T) {
 			t.Errorf("%s affects %s; want %s", file, got, want)
 		}
 	}
-	said, _ := n.nx(t, "affected", "-t", "test", "--files=tools/nx-plugin/plugin.test.mjs")
-	if !strings.Contains(said, "nx run nx-plugin:test") || !strings.Contains(said, "# fail 0") {
+	said, _ := n.nx(t, "affected", "-t", "test", "--files=tools/nx-plugin/plugin.test.mjs", "--output-style=static")
+	if !strings.Contains(said, "# fail 0") {
 		t.Errorf("the plugin's tests didn't run:\n%s", said)
 	}
 }
