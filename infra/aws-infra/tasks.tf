@@ -25,6 +25,11 @@ locals {
     STEREOSPOT_PRICE_1K_REQUESTS    = tostring(var.prices.requests_1k)
   }
 
+  # Dollars an hour; the first 20 GB of disk are free.
+  task_prices = { for service, t in local.tasks : service => format("%.5f",
+    t.cpu / 1024 * var.prices.vcpu_hour + t.memory / 1024 * var.prices.gb_hour + (t.storage - 20) * var.prices.disk_hour
+  ) }
+
   metrics_namespace = "StereoSpot/${var.name}"
 
   # Seconds between SIGTERM and SIGKILL: Fargate's most, and as long as Spot's notice. Work has what is left of it.
@@ -69,7 +74,7 @@ resource "aws_ecs_task_definition" "main" {
 
     environment = [for name, value in merge(
       local.environment,
-      { STEREOSPOT_PRICE_TASK_HOUR = format("%.5f", each.value.cpu / 1024 * var.prices.vcpu_hour + each.value.memory / 1024 * var.prices.gb_hour) },
+      { STEREOSPOT_PRICE_TASK_HOUR = local.task_prices[each.key] },
       each.value.environment,
       lookup(var.settings, each.key, {}),
     ) : { name = name, value = value }]

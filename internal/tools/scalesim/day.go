@@ -44,9 +44,10 @@ type outcome struct {
 	mediaPeak, videoPeak, instances int
 	taskHours                       [2]float64 // media-worker, video-worker
 	instanceHours                   float64
-	cutShort, raced                 int // times that workers' tasks went while there was work: of which metrics told, and of which they couldn't yet
-	quiet                           int // minutes of the day at which nothing ran at all
-	wakes                           int // minutes at which the first task had come
+	dollars                         [2]float64 // workers, instances; all on demand
+	cutShort, raced                 int        // times that workers' tasks went while there was work: of which metrics told, and of which they couldn't yet
+	quiet                           int        // minutes of the day at which nothing ran at all
+	wakes                           int        // minutes at which the first task had come
 }
 
 // simulate plays a day.
@@ -102,5 +103,6 @@ func (o *outcome) sum(w *world) {
 	o.mediaPeak, o.videoPeak, o.instances = w.media.peak, w.video.peak, w.endpoint.peak
 	o.taskHours = [2]float64{w.media.worked / 3600, w.video.worked / 3600}
 	o.instanceHours = w.endpoint.worked / 3600
+	o.dollars = [2]float64{o.taskHours[0]*w.prices.media + o.taskHours[1]*w.prices.video, o.instanceHours * w.prices.instance}
 	o.cutShort, o.raced = w.media.cutShort+w.video.cutShort, w.media.raced+w.video.raced
 }

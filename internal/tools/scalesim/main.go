@@ -119,6 +119,8 @@ func (o outcome) rows() [][2]string {
 		{"most instances", fmt.Sprint(o.instances)},
 		{"task hours: media-worker, video-worker", fmt.Sprintf("%.1f, %.1f", o.taskHours[0], o.taskHours[1])},
 		{"instance hours", fmt.Sprintf("%.1f", o.instanceHours)},
+		{"dollars: workers on demand, instances", fmt.Sprintf("%.2f, %.2f", o.dollars[0], o.dollars[1])},
+		{"dollars for an hour of film", fmt.Sprintf("%.2f", (o.dollars[0]+o.dollars[1])/(float64(o.films)*filmHours))},
 		{"hours of the day without any task or instance", fmt.Sprintf("%.1f", float64(o.quiet)/60)},
 		{"scale-ins while a message was visible or in flight", fmt.Sprint(o.cutShort)},
 		{"scale-ins as a message came, before metrics could tell", fmt.Sprint(o.raced)},

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/zclconf/go-cty/cty"
@@ -11,13 +12,18 @@ import (
 	"github.com/stereospot/stereospot/internal/infra/stack"
 )
 
-func played(t *testing.T) []outcome {
-	t.Helper()
+// days plays them once for all tests.
+var days = sync.OnceValues(func() ([]outcome, error) {
 	s, err := deployment()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	outcomes, err := play(s)
+	return play(s)
+})
+
+func played(t *testing.T) []outcome {
+	t.Helper()
+	outcomes, err := days()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ const (
 	taskStart     = 60  // from the wish for a Fargate task until it works
 	instanceStart = 360 // the same of a GPU instance of SageMaker
 	segments      = 10  // of a film of ten minutes
+	filmHours     = 1.0 / 6
 	splitTime     = 60
 	convertTime   = 90 // of a segment of 1,440 frames, on one place of an instance
 	recordTime    = 1
@@ -94,6 +95,7 @@ type world struct {
 	endpoint *fleet
 	scalers  []*scaler
 
+	prices       prices
 	held, places int // segments that a video-worker holds at most, and that an instance converts at a time
 
 	waiting int                   // segments in the endpoint's own queue
@@ -166,8 +168,29 @@ func (w *world) limits(s *stack.Stack) error {
 	if w.held, err = strconv.Atoi(tasks["video-worker"].Environment["INFERENCE_MAX_IN_FLIGHT"]); err != nil {
 		return err
 	}
+	w.prices, err = pricesOf(tasks["media-worker"].Environment, tasks["video-worker"].Environment)
+	if err != nil {
+		return err
+	}
 	w.places, err = s.InferenceConcurrency()
 	return err
+}
+
+// prices are dollars an hour of a task or an instance, as the services are told them for their metrics.
+type prices struct{ media, video, instance float64 }
+
+func pricesOf(media, video map[string]string) (p prices, err error) {
+	for _, of := range []struct {
+		into *float64
+		text string
+	}{
+		{&p.media, media["STEREOSPOT_PRICE_TASK_HOUR"]}, {&p.video, video["STEREOSPOT_PRICE_TASK_HOUR"]}, {&p.instance, video["STEREOSPOT_PRICE_GPU_HOUR"]},
+	} {
+		if *of.into, err = strconv.ParseFloat(of.text, 64); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
 }
 
 func (w *world) hasWork(queues []platform.QueueName) bool {
