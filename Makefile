@@ -8,7 +8,7 @@ SHELL := /bin/bash
 BIN := bin/stereospot
 SOURCES := $(shell find . -name '*.go' -not -path './node_modules/*') go.mod go.sum
 
-.PHONY: emulator nx-test build assets setup setup-test serve demo convert test lint race fuzz bench quality infra-scan scaling clean
+.PHONY: emulator nx-test build assets setup setup-test serve demo convert test lint race fuzz bench sim quality infra-scan scaling clean
 
 build: $(BIN)
 
@@ -92,6 +92,10 @@ bench: setup build
 # What the scaling of infra/aws-infra does with three days of arrivals: the table and pictures of docs/aws/scaling.md.
 scaling:
 	go run ./internal/tools/scalesim
+
+# The tables of docs/scale.md: 10,000 films in 1,000,000 segments, in virtual time.
+sim:
+	go test ./internal/tools/sim -run TestScale -count=1 -timeout 60m -v -full
 
 # The tables of docs/quality.md.
 quality:

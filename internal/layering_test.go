@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"platform":              {"job"},
 	"platform/platformtest": {"job", "platform"},
 	"platform/gather":       {},
+	"tools/sim":             {"inference", "job", "pipeline", "platform", "platform/aws", "platform/gather", "platform/memory", "tools/blank", "worker"},
 	"tools/blank":           {"inference", "job", "media", "pipeline", "platform"},
 	"tools/bench": {"job", "client", "media", "clip", "inference", "pipeline", "platform", "platform/local", "platform/aws", "platform/aws/awstest",
 		"worker", "web", "scene", "stereo", "stereo/yuv", "stereo/depth", "tools/blank"},

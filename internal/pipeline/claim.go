@@ -62,6 +62,9 @@ func (p *Pipeline) claim(ctx context.Context, req inference.Request, work func()
 	if errors.Is(err, platform.ErrLeaseHeld) {
 		return p.busy()
 	}
+	if errors.Is(err, platform.ErrNotFound) {
+		return dead("no such job")
+	}
 	if err != nil {
 		return err
 	}

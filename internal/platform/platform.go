@@ -191,7 +191,8 @@ type SegmentProgress struct {
 // stuck. A hint: it may be late or lost, and nothing else depends on it.
 type Progress interface {
 	// Begin is a segment's first Report, unless the last one was updated within fresh of p.Updated: then somebody else
-	// is at work on it, and the error is ErrLeaseHeld. Of several that begin at once one may.
+	// is at work on it, and the error is ErrLeaseHeld. Of several that begin at once one may. A platform that knows that
+	// the job is gone says ErrNotFound.
 	Begin(ctx context.Context, jobID string, p SegmentProgress, fresh time.Duration) error
 	// Report replaces what is known of one segment. Callers report every few seconds, not every frame.
 	Report(ctx context.Context, jobID string, p SegmentProgress) error

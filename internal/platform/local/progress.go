@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/stereospot/stereospot/internal/platform"
@@ -20,15 +21,20 @@ func (r progress) Report(ctx context.Context, jobID string, p platform.SegmentPr
 	return err
 }
 
-// Begin implements platform.Progress. The job of which somebody is told that another works on it may be gone, too:
-// whoever looks again finds out.
+// Begin implements platform.Progress.
 func (r progress) Begin(ctx context.Context, jobID string, p platform.SegmentProgress, fresh time.Duration) error {
 	result, err := r.s.exec(ctx, `INSERT INTO progress (job_id, segment_index, frames, started, updated)
 		SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1)
 		ON CONFLICT (job_id, segment_index) DO UPDATE SET frames = excluded.frames, started = excluded.started, updated = excluded.updated
 		WHERE abs(excluded.updated - progress.updated) >= ?6`,
 		jobID, p.Index, p.Frames, p.Started.UnixNano(), p.Updated.UnixNano(), int64(fresh))
-	return unlessOne(result, err, platform.ErrLeaseHeld)
+	err = unlessOne(result, err, platform.ErrLeaseHeld)
+	if errors.Is(err, platform.ErrLeaseHeld) {
+		if _, gone := (jobs{r.s}).Get(ctx, jobID); gone != nil {
+			return gone
+		}
+	}
+	return err
 }
 
 // Of implements platform.Progress.
