@@ -216,6 +216,7 @@ func ObserveSegments(r prometheus.Registerer) func(pipeline.Event) {
 func reasons() []struct{ kind, part string } {
 	return []struct{ kind, part string }{
 		{"disk_full", "disk is full"}, {"disk_full", "no space left"},
+		{"inference", "inference service"}, {"inference", "SageMaker endpoint"},
 		{"cut_off", "is cut off"}, {"changed", "was it changed"}, {"stalled", "no progress"},
 		{"differs", "differs"}, {"encoder", "encoder"}, {"empty", "no frame"}, {"empty", "is empty"},
 		{"unreadable", "not a video"}, {"unreadable", "can't be"}, {"unreadable", "damaged"}, {"killed", "killed"},

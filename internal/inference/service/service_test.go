@@ -23,6 +23,7 @@ import (
 
 	"github.com/stereospot/stereospot/internal/inference"
 	"github.com/stereospot/stereospot/internal/inference/inferencetest"
+	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/platform/local"
 )
@@ -46,19 +47,28 @@ func (s *shelf) Get(ctx context.Context, key string, offset, length int64) (io.R
 	return s.Objects.Get(ctx, key, offset, length)
 }
 
-// bench is a service on two buckets, one segment in the first, and what the local backend makes of that.
+// bench is a service on two buckets, with one segment in the first.
 type bench struct {
 	*Server
 	url           string
 	input, output *shelf
-	want          []string // hashes of the frames
 	segment       inferencetest.Segment
 	request       inference.Request
 	folder        string
 }
 
-// newBench starts a service; change adjusts its configuration.
+// newBench starts a service on a segment; change adjusts its configuration.
 func newBench(t *testing.T, change func(*Config)) *bench {
+	t.Helper()
+	b := newBare(t, change)
+	b.segment = inferencetest.Film(t, 1)[0]
+	b.request = b.segment.Request(jobID)
+	b.segment.Store(t, b.input, b.request)
+	return b
+}
+
+// newBare is newBench for what doesn't get as far as reading the segment, which is made up.
+func newBare(t *testing.T, change func(*Config)) *bench {
 	t.Helper()
 	store, err := local.Open(t.Context(), t.TempDir(), local.Options{})
 	if err != nil {
@@ -66,9 +76,8 @@ func newBench(t *testing.T, change func(*Config)) *bench {
 	}
 	t.Cleanup(func() { store.Close() })
 	b := &bench{input: &shelf{Objects: store.Input()}, output: &shelf{Objects: store.Output()}, folder: t.TempDir()}
-	b.segment = inferencetest.Film(t, 1)[0]
+	b.segment = inferencetest.Segment{Path: filepath.Join(b.folder, "none.mkv"), Window: media.Window{Frames: 12}, Content: strings.Repeat("0", 64)}
 	b.request = b.segment.Request(jobID)
-	b.segment.Store(t, b.input, b.request)
 	c := Config{
 		Jobs: 1, Wait: 10 * time.Millisecond, Scratch: t.TempDir(), Folders: []string{b.folder}, Version: "1.2.3",
 		Bucket: func(name string) Store {
@@ -263,7 +272,7 @@ func TestFilesAreReachedInTheNamedDirectoryOnly(t *testing.T) {
 }
 
 func TestWithoutNamedDirectoriesAndBucketsNothingIsReached(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.Folders, c.Bucket = nil, nil })
+	b := newBare(t, func(c *Config) { c.Folders, c.Bucket = nil, nil })
 	in := b.invocation()
 	for _, uri := range []string{in.InputURI, inference.FileURI(b.segment.Path)} {
 		in.InputURI = uri
@@ -387,7 +396,7 @@ func TestWhoeverWaitsGetsThePlaceThatIsFreed(t *testing.T) {
 }
 
 func TestCallerWhoGoesAwayEndsTheWork(t *testing.T) {
-	b := newBench(t, nil)
+	b := newBare(t, nil)
 	reached, _ := b.hold()
 	body, err := json.Marshal(b.invocation())
 	if err != nil {
@@ -436,7 +445,7 @@ func TestDrainLetsWorkEnd(t *testing.T) {
 }
 
 func TestDrainCutsOffWhatTakesTooLong(t *testing.T) {
-	b := newBench(t, nil)
+	b := newBare(t, nil)
 	reached, _ := b.hold()
 	first := b.begin(t, reached)
 	b.Drain(10 * time.Millisecond)
@@ -446,7 +455,7 @@ func TestDrainCutsOffWhatTakesTooLong(t *testing.T) {
 }
 
 func TestVersionNamesTheEngine(t *testing.T) {
-	b := newBench(t, nil)
+	b := newBare(t, nil)
 	res, err := http.Get(b.url + "/version")
 	if err != nil {
 		t.Fatal(err)
