@@ -10,6 +10,23 @@ locals {
   widgets = concat(
     [
       {
+        title = "Films finished, and jobs failed by reason"
+        stat  = "Sum"
+        metrics = [
+          [local.metrics_namespace, "FinishedFilms", "Service", "media-worker", { label = "finished" }],
+          [{ expression = "SEARCH('{\"${local.metrics_namespace}\",Service,Reason} MetricName=\"FailedJobs\"', 'Sum')", label = "failed" }],
+        ]
+      },
+      {
+        title = "Conversion: frames a second, and seconds a frame"
+        stat  = "Sum"
+        metrics = [
+          [{ expression = "frames / PERIOD(frames)", label = "frames a second" }],
+          [local.metrics_namespace, "Frames", "Service", "video-worker", { id = "frames", visible = false }],
+          [local.metrics_namespace, "SecondsPerFrame", "Service", "video-worker", { label = "seconds a frame", stat = "Average", yAxis = "right" }],
+        ]
+      },
+      {
         title   = "Messages that wait"
         stat    = "Maximum"
         metrics = [for role, name in local.metric.queue : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", name, { label = role }]]
@@ -52,6 +69,19 @@ locals {
         stat  = "p95"
         metrics = [
           ["AWS/ApplicationELB", "TargetResponseTime", "LoadBalancer", aws_lb.main.arn_suffix, { label = "95 of 100" }],
+        ]
+      },
+      {
+        title   = "Cost: dollars an hour, as the services estimate it"
+        stat    = "Sum"
+        metrics = [for service in local.services : [local.metrics_namespace, "EstimatedCost", "Service", service, { label = service, period = 3600 }]]
+      },
+      {
+        title = "Work: minutes of film finished, segments converted, an hour"
+        stat  = "Sum"
+        metrics = [
+          [local.metrics_namespace, "FinishedMinutes", "Service", "media-worker", { label = "minutes", period = 3600 }],
+          [local.metrics_namespace, "Segments", "Service", "video-worker", { label = "segments", period = 3600 }],
         ]
       },
       {

@@ -1,6 +1,6 @@
 # CloudWatch hears of a queue for six hours after the last call that touched it, and may need a quarter of an hour to hear
-# of it again. In a quiet deployment nothing touches the queues, and the next film would wait for that. So each is asked for
-# its depth every three hours, which costs nothing.
+# of it again, for which the next film would wait. web-ui asks for depths as long as it writes metrics; whatever it does, each
+# queue is asked every three hours, which costs nothing.
 
 resource "aws_scheduler_schedule" "awake" {
   #checkov:skip=CKV_AWS_297:it holds the URL of a queue, nothing secret

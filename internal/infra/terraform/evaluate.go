@@ -30,7 +30,7 @@ func (p *Project) evaluate(expr hclsyntax.Expression, own scope) (cty.Value, err
 	for root, members := range roots {
 		variables[root] = cty.ObjectVal(members)
 	}
-	v, diags := expr.Value(&hcl.EvalContext{Variables: variables, Functions: functions()})
+	v, diags := expr.Value(&hcl.EvalContext{Variables: variables, Functions: p.functions})
 	if diags.HasErrors() {
 		return cty.NilVal, diags
 	}

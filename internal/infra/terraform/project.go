@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
 )
 
 // Project is the source of one directory with the values of its variables. Not safe for concurrent use: values are
@@ -26,6 +27,8 @@ type Project struct {
 	locals    map[string]*hclsyntax.Attribute
 	outputs   map[string]*hclsyntax.Block
 	resources map[string]*hclsyntax.Block // by address without key: "TYPE.NAME", "data.TYPE.NAME", "ephemeral.TYPE.NAME"
+
+	functions map[string]function.Function
 
 	given map[string]cty.Value // variables that aren't left at their defaults
 	known map[string]cty.Value // what was worked out: "var.NAME", "local.NAME" or an address
@@ -55,6 +58,7 @@ func Parse(sources map[string][]byte, vars map[string]cty.Value) (*Project, erro
 	p := &Project{
 		variables: map[string]*hclsyntax.Block{}, locals: map[string]*hclsyntax.Attribute{}, outputs: map[string]*hclsyntax.Block{},
 		resources: map[string]*hclsyntax.Block{}, given: vars, known: map[string]cty.Value{}, busy: map[string]bool{},
+		functions: functions(),
 	}
 	var errs []error
 	for name, source := range sources {

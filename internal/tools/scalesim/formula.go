@@ -12,8 +12,9 @@ import (
 // formula is an expression of CloudWatch's metric math. As far as the projects use it (arithmetic, comparisons, FILL and
 // IF) it reads as HCL does.
 type formula struct {
-	text string
-	expr hclsyntax.Expression
+	text      string
+	expr      hclsyntax.Expression
+	functions map[string]function.Function
 }
 
 func parseFormula(text string) (formula, error) {
@@ -21,7 +22,7 @@ func parseFormula(text string) (formula, error) {
 	if diags.HasErrors() {
 		return formula{}, fmt.Errorf("%q: %w", text, diags)
 	}
-	return formula{text, expr}, nil
+	return formula{text, expr, map[string]function.Function{"FILL": fill(), "IF": choose()}}, nil
 }
 
 // value is a metric's value of one minute, or none.
@@ -46,7 +47,7 @@ func (f formula) at(metrics map[string]value) (value, error) {
 			return value{}, fmt.Errorf("%q uses %s, which is no metric of it", f.text, name.RootName())
 		}
 	}
-	got, diags := f.expr.Value(&hcl.EvalContext{Variables: variables, Functions: map[string]function.Function{"FILL": fill(), "IF": choose()}})
+	got, diags := f.expr.Value(&hcl.EvalContext{Variables: variables, Functions: f.functions})
 	if diags.HasErrors() || got.IsNull() || got.Type() != cty.Number {
 		return value{}, nil // arithmetic with nothing
 	}
