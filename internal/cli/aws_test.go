@@ -68,7 +68,7 @@ func testServices(t *testing.T, c *cloud, calls *awstest.Calls) {
 	inference := c.run(t, c.env, "inference", "--addr", "127.0.0.1:0")
 	web := c.run(t, c.with("SESSION_KEY_SECRET_ARN="+c.resources.SessionKeySecret), "web-ui", "--addr", "127.0.0.1:0")
 	media := c.run(t, c.env, "media-worker")
-	video := c.run(t, c.with("INFERENCE_BACKEND=http", "INFERENCE_HTTP_URL="+inference.address(t)), "video-worker")
+	video := c.run(t, c.with("INFERENCE_BACKEND=http", "INFERENCE_HTTP_URL="+inference.address(t), "STEREOSPOT_PRICE_TASK_HOUR=0.05"), "video-worker")
 	if r := stereospot(t, "smoke-test", "--server", web.address(t)); r.code != exitDone {
 		t.Fatalf("exit %d: %s%s", r.code, r.out, r.err)
 	}
@@ -88,6 +88,11 @@ func testServices(t *testing.T, c *cloud, calls *awstest.Calls) {
 		}
 	}
 	c.checkPermissions(t, calls)
+	for metric, of := range map[string]*service{"FinishedMinutes": media, "SecondsPerFrame": video, "EstimatedCost": video, "Requests": web} {
+		if !strings.Contains(of.log.text(), `"Name":"`+metric+`"`) {
+			t.Errorf("%v has not told CloudWatch of %s", of.cmd.Args[1:], metric)
+		}
+	}
 }
 
 // makeSessionKey has sessions sealed by a secret in Secrets Manager.

@@ -37,6 +37,7 @@ type node struct {
 	traces   *telemetry.Traces
 	counted  deliveries
 	task     *protection.Task // nil outside of ECS
+	told     *cloudMetrics    // nil where nobody reads them
 }
 
 // openNode opens the site and makes the pipeline that works on it.
@@ -46,7 +47,7 @@ func openNode(ctx context.Context, c roles, log *slog.Logger) (n *node, err erro
 			return nil, err
 		}
 	}
-	n = &node{pace: c.pace, log: log, task: taskOf(c.aws.Platform, log)}
+	n = &node{pace: c.pace, log: log, task: taskOf(c.aws.Platform, log), told: c.told}
 	if n.site, err = openSite(ctx, c, log); err != nil {
 		return nil, err
 	}
@@ -94,7 +95,9 @@ func (n *node) instrument(ctx context.Context) (err error) {
 	}
 	n.metrics = web.NewMetrics()
 	n.counted = newDeliveries(n.metrics)
-	n.pipeline.Observe, n.pipeline.Traces = web.ObserveSegments(n.metrics), n.traces
+	observe := web.ObserveSegments(n.metrics)
+	n.pipeline.Observe = func(e pipeline.Event) { observe(e); n.told.observe(e) }
+	n.pipeline.Traces = n.traces
 	return nil
 }
 
@@ -121,10 +124,18 @@ func (n *node) close(ctx context.Context) error {
 func (n *node) worker(q platform.QueueName, concurrency int) *worker.Worker {
 	visibility := cmp.Or(n.pace.Visibility, q.Visibility())
 	return worker.New(worker.Config{
-		Name: q, Queue: n.pipeline.Queues[q], Handler: handlerOf(n.pipeline, q, n.task), Concurrency: concurrency,
+		Name: q, Queue: n.pipeline.Queues[q], Handler: n.told.handler(handlerOf(n.pipeline, q, n.task)), Concurrency: concurrency,
 		Visibility: visibility, Poll: 20 * time.Second, Gather: n.pace.Gather, Backoff: worker.Backoff{First: n.pace.Retry, Limit: 5 * time.Minute},
-		Drain: n.pace.Drain, Gate: n.disk, Metrics: n.counted, Log: n.log,
+		Drain: n.pace.Drain, Gate: n.disk, Metrics: n.heard(), Log: n.log,
 	})
+}
+
+// heard is told of every delivery.
+func (n *node) heard() worker.Metrics {
+	if n.told == nil {
+		return n.counted
+	}
+	return both{n.counted, n.told}
 }
 
 // newLogger writes the log as the configuration says.

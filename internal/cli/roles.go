@@ -18,16 +18,20 @@ import (
 
 // roles is what all roles of a process share.
 type roles struct {
-	data          config.Data
-	aws           config.AWS // its zero value is a data directory
-	segmentOutput config.SegmentOutput
-	sessions      config.Sessions
-	operator      config.Operator
-	inference     config.Inference // its zero value converts in this process
-	pace          config.Pace
-	log           config.Log
-	queues        map[platform.QueueName]int // whose messages the process handles, and how many of each at a time
-	toolless      bool                       // whether the process does without FFmpeg
+	service        string        // its command's name
+	told           *cloudMetrics // made by runRoles
+	data           config.Data
+	aws            config.AWS // its zero value is a data directory
+	segmentOutput  config.SegmentOutput
+	sessions       config.Sessions
+	operator       config.Operator
+	prices         config.Prices
+	inferencePrice config.InferencePrice
+	inference      config.Inference // its zero value converts in this process
+	pace           config.Pace
+	log            config.Log
+	queues         map[platform.QueueName]int // whose messages the process handles, and how many of each at a time
+	toolless       bool                       // whether the process does without FFmpeg
 }
 
 // role starts one of a process's tasks on r; what it starts ends with r's contexts.
@@ -48,6 +52,7 @@ type running struct {
 // may end. A second signal stops that too.
 func runRoles(ctx context.Context, std streams, c roles, list ...role) error {
 	log := newLogger(c.log, std.err)
+	c.told = newCloudMetrics(c, std.out)
 	n, err := openNode(ctx, c, log)
 	if err != nil {
 		return err
@@ -58,6 +63,9 @@ func runRoles(ctx context.Context, std streams, c roles, list ...role) error {
 	r := &running{node: n, std: std, soft: soft, hard: hard, work: g}
 	for _, q := range slices.Sorted(maps.Keys(c.queues)) {
 		r.workers = append(r.workers, n.worker(q, c.queues[q]))
+	}
+	if c.told != nil {
+		g.Go(func() error { n.told.run(hard, soft.Done(), c.measured(n.pipeline.Queues), log); return nil })
 	}
 	for _, start := range list {
 		if err := start(r); err != nil {
@@ -89,4 +97,13 @@ func hardContext(ctx context.Context) (context.Context, context.CancelFunc) {
 		cancel()
 	}()
 	return hard, cancel
+}
+
+// measured returns the queues whose depth the process tells: those of a process that works on none of them, for one of
+// a deployment's services is enough.
+func (c roles) measured(all map[platform.QueueName]platform.Queue) map[platform.QueueName]platform.Queue {
+	if len(c.queues) > 0 {
+		return nil
+	}
+	return all
 }

@@ -57,7 +57,7 @@ func (c *webUICommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	return runRoles(ctx, std, roles{data: c.Data, aws: c.AWS, segmentOutput: c.SegmentOutput, sessions: c.Sessions, operator: c.Operator, pace: c.Pace, log: c.Log},
+	return runRoles(ctx, std, roles{service: "web-ui", data: c.Data, aws: c.AWS, segmentOutput: c.SegmentOutput, sessions: c.Sessions, operator: c.Operator, prices: c.Prices, pace: c.Pace, log: c.Log},
 		webRole(c.Listen, access), upkeepRole(c.Upkeep))
 }
 
@@ -99,7 +99,7 @@ func (c *mediaWorkerCommand) Run(ctx context.Context, std streams) error {
 	if err := c.Check(); err != nil {
 		return usageError{err}
 	}
-	return runRoles(ctx, std, roles{data: c.Data, aws: c.AWS, segmentOutput: c.SegmentOutput, pace: c.Pace, log: c.Log, queues: mediaQueues(c.Splitting)},
+	return runRoles(ctx, std, roles{service: "media-worker", data: c.Data, aws: c.AWS, segmentOutput: c.SegmentOutput, prices: c.Prices, pace: c.Pace, log: c.Log, queues: mediaQueues(c.Splitting)},
 		statusRole(c.Metrics), workRole)
 }
 
@@ -119,6 +119,7 @@ func (c *videoWorkerCommand) Run(ctx context.Context, std streams) error {
 		return usageError{err}
 	}
 	return runRoles(ctx, std, roles{
+		service: "video-worker", prices: c.Prices, inferencePrice: c.InferencePrice,
 		data: c.Data, aws: c.AWS, inference: c.Inference, pace: c.Pace, log: c.Log, queues: videoQueues(c.Converting, c.Inference),
 		toolless: c.Inference.Elsewhere(),
 	}, statusRole(c.Metrics), workRole)
@@ -174,6 +175,7 @@ func (r *running) reconcile(every time.Duration) {
 		if err != nil && r.soft.Err() == nil {
 			r.log.Error("not everything could be repaired", "error", err)
 		}
+		r.told.failed(repairs.Failed, "stalled")
 		if repairs != (pipeline.Repairs{}) {
 			r.log.Info("repaired", "repairs", repairs)
 		}

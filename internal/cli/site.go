@@ -64,7 +64,11 @@ func openDirectory(ctx context.Context, data config.Data, pace config.Pace) (*si
 
 // openAWS connects to a deployment on AWS and makes sure that all of it can be reached.
 func openAWS(ctx context.Context, c roles, log *slog.Logger) (*site, error) {
-	cfg, err := platformaws.Load(ctx, log, awsconfig.WithRegion(c.aws.Region))
+	more := []func(*awsconfig.LoadOptions) error{awsconfig.WithRegion(c.aws.Region)}
+	if c.told != nil {
+		more = append(more, platformaws.CountRequests(&c.told.requests))
+	}
+	cfg, err := platformaws.Load(ctx, log, more...)
 	if err != nil {
 		return nil, fmt.Errorf("configuration of AWS: %w", err)
 	}

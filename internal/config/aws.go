@@ -127,7 +127,7 @@ func checkSecretARN(bad func(string, ...any), variable, arn string) {
 // Operator says where operators look beside the page; empty settings show no links.
 type Operator struct {
 	LogGroups []string `name:"operator-log-groups" help:"CloudWatch log groups of the services: a job's page links to its lines there, for administrators." env:"OPERATOR_LOG_GROUPS" placeholder:"GROUP" group:"aws"`
-	CostTag   string   `name:"operator-cost-tag" help:"Cost allocation tag of the deployment, as key=value: the settings page links to its cost, for administrators." env:"OPERATOR_COST_TAG" placeholder:"KEY=VALUE" group:"aws"`
+	CostTag   string   `name:"operator-cost-tag" help:"Cost allocation tag of the deployment, as key=value: a job's page links to its cost, for administrators." env:"OPERATOR_COST_TAG" placeholder:"KEY=VALUE" group:"aws"`
 }
 
 func (o *Operator) check(_ Place, bad func(string, ...any)) {

@@ -66,6 +66,9 @@ func (p *Plan) PTS() []int64 { return p.Times.All() }
 // End returns the timestamp at which the last frame ends, in ticks of TimeBase.
 func (p *Plan) End() int64 { return p.Times.At(p.Times.Len()-1) + p.LastDuration }
 
+// Seconds returns how long the film is shown.
+func (p *Plan) Seconds() float64 { return float64(p.End()-p.Times.At(0)) * p.TimeBase.Float() }
+
 // Lead returns how many of the frames before and after s's own the engine may look at.
 func (p *Plan) Lead(s Segment) (in, out int) {
 	return min(p.Support, s.First), min(p.Support, p.Frames()-s.First-s.Frames)

@@ -73,6 +73,7 @@ type Event struct {
 	Kept            bool
 	SegmentDone     bool
 	Seconds         float64 // what converting the segment took; set with SegmentDone
+	Film            float64 // length of a film that has just been completed, in seconds
 }
 
 func (p *Pipeline) observe(e Event) {

@@ -81,8 +81,12 @@ func (p *Pipeline) reassemble(ctx context.Context, j job.Job) error {
 	_, err = p.advance(ctx, j.ID, job.Completed, func(j *job.Job) {
 		j.FinalKey, j.CompletedAt, j.Reason = key, p.Now(), ""
 	})
-	if err != nil || p.Progress == nil {
+	if err != nil {
 		return err
+	}
+	p.observe(Event{JobID: j.ID, Stage: Reassembling, Film: plan.Seconds()})
+	if p.Progress == nil {
+		return nil
 	}
 	return p.Progress.Clear(ctx, j.ID)
 }

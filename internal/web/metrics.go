@@ -132,7 +132,7 @@ func (c *storeCollector) failures(ctx context.Context, out chan<- prometheus.Met
 	}
 	counts := map[string]int{}
 	for _, j := range list {
-		counts[reasonKind(j.Reason)]++
+		counts[ReasonKind(j.Reason)]++
 	}
 	for _, kind := range reasonKinds() {
 		out <- gauge(failuresDesc, float64(counts[kind]), kind)
@@ -223,8 +223,8 @@ func reasons() []struct{ kind, part string } {
 	}
 }
 
-// reasonKind sorts a job's reason, a sentence for people, into one of a few kinds.
-func reasonKind(reason string) string {
+// ReasonKind sorts a job's reason, a sentence for people, into one of a few kinds.
+func ReasonKind(reason string) string {
 	for _, r := range reasons() {
 		if strings.Contains(reason, r.part) {
 			return r.kind
