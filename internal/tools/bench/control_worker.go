@@ -107,7 +107,7 @@ func runWorker(setup string) error {
 	for name, concurrency := range s.queues() {
 		w := worker.New(worker.Config{
 			Name: name, Queue: p.Queues[name], Handler: worker.Steps(p, name), Concurrency: concurrency, Visibility: name.Visibility(),
-			Poll: 5 * time.Second, Gather: 500 * time.Millisecond, Backoff: worker.Backoff{First: time.Second, Limit: time.Minute}, Drain: time.Second, Log: p.Log,
+			Poll: 5 * time.Second, Gather: time.Second, Backoff: worker.Backoff{First: time.Second, Limit: time.Minute}, Drain: time.Second, Log: p.Log,
 		})
 		all.Go(func() { w.Run(context.Background(), soft) })
 	}

@@ -47,7 +47,7 @@ const (
 const (
 	pulse          = 15 * time.Second
 	leaseTime      = 2 * time.Minute
-	gathering      = 500 * time.Millisecond
+	gathering      = time.Second
 	reconcileEvery = time.Minute
 )
 
@@ -85,6 +85,9 @@ type fleet struct {
 	platform.Platform
 	meter *meter
 	log   *slog.Logger
+	films pipeline.Films
+	// process, if set, returns the platform as the process of that name sees it.
+	process func(name string, p platform.Platform) platform.Platform
 
 	mu        sync.Mutex
 	dice      *rand.Rand
@@ -94,12 +97,20 @@ type fleet struct {
 	ended     chan struct{} // closed with the last one
 }
 
-// Run simulates. It must be called within a bubble of testing/synctest.
-func Run(ctx context.Context, f Fleet) (Report, error) {
+// newFleet returns a fleet that simulate sets going.
+func newFleet(f Fleet) *fleet {
 	r := &fleet{
-		Fleet: f, meter: newMeter(), log: slog.New(slog.DiscardHandler), dice: rand.New(rand.NewPCG(f.Seed, 1)), left: f.Films, ended: make(chan struct{}),
+		Fleet: f, meter: newMeter(), log: slog.New(slog.DiscardHandler), films: blank.Films{Take: filmTime},
+		dice: rand.New(rand.NewPCG(f.Seed, 1)), left: f.Films, ended: make(chan struct{}),
 	}
 	r.Platform = r.meter.platform(memory.New(memory.Options{Notifications: platform.Notifications(), Saw: r.meter.saw}))
+	return r
+}
+
+// Run simulates. It must be called within a bubble of testing/synctest.
+func Run(ctx context.Context, f Fleet) (Report, error) { return newFleet(f).simulate(ctx) }
+
+func (r *fleet) simulate(ctx context.Context) (Report, error) {
 	begin := time.Now()
 	if err := r.submit(ctx); err != nil {
 		return Report{}, err
@@ -109,8 +120,8 @@ func Run(ctx context.Context, f Fleet) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	ideal := r.work / time.Duration(f.VideoWorkers)
-	report := Report{Fleet: f, Makespan: took, Ideal: ideal, Converted: r.converted}
+	ideal := r.work / time.Duration(r.VideoWorkers)
+	report := Report{Fleet: r.Fleet, Makespan: took, Ideal: ideal, Converted: r.converted}
 	r.meter.report(&report)
 	return report, nil
 }
@@ -175,10 +186,14 @@ func (r *fleet) start(ctx context.Context, all *sync.WaitGroup, soft chan struct
 
 // pipeline returns a process's own pipeline.
 func (r *fleet) pipeline(owner string) *pipeline.Pipeline {
+	p := r.meter.gathered(r.Platform)
+	if r.process != nil {
+		p = r.process(owner, p)
+	}
 	return &pipeline.Pipeline{
-		Platform:  r.meter.gathered(r.Platform),
+		Platform:  p,
 		Converter: blank.Converter{Output: r.Output, Take: r.conversion},
-		Films:     blank.Films{Take: filmTime},
+		Films:     r.films,
 		Scratch:   r.Scratch, Owner: owner, Log: r.log, Now: time.Now, LeaseTime: leaseTime, Pulse: pulse, Policy: pipeline.DefaultPolicy(),
 	}
 }
