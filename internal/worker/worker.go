@@ -144,10 +144,7 @@ func (w *Worker) receive(ctx, work context.Context) {
 		messages, err := w.Queue.Receive(ctx, free, w.Poll)
 		w.release(free - len(messages))
 		for _, m := range messages {
-			w.work.Go(func() {
-				defer w.release(1)
-				w.deliver(work, m)
-			})
+			w.work.Go(func() { w.deliver(work, m) })
 		}
 		if err == nil {
 			failures = 0
@@ -199,11 +196,13 @@ func (w *Worker) release(n int) {
 	}
 }
 
-// deliver handles one delivery to its end.
+// deliver handles one delivery to its end, and frees its slot when the work is done: the queue may take its time to hear
+// of that.
 func (w *Worker) deliver(ctx context.Context, m platform.Message) {
 	begin := time.Now()
 	log := slog.New(w.Log.Handler().WithAttrs(append(w.Handler.Attributes(m), slog.String("message", m.ID), slog.Int("receive", m.Receive))))
 	err := w.hold(ctx, m, log)
+	w.release(1)
 	outcome := w.settle(ctx, m, err, log)
 	if w.Metrics != nil {
 		w.Metrics.Delivered(w.Name, outcome, time.Since(begin))

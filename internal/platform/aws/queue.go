@@ -37,9 +37,10 @@ type Queue struct {
 
 var _ platform.Queue = (*Queue)(nil)
 
-// How acknowledgements that come at about the same time are gathered.
+// How acknowledgements that come at about the same time are gathered. A worker goes on meanwhile, and one that is killed
+// before costs one more delivery of what is done.
 const (
-	DeleteWait  = 100 * time.Millisecond
+	DeleteWait  = time.Second
 	deleteBound = 30 * time.Second
 )
 
