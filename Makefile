@@ -8,7 +8,7 @@ SHELL := /bin/bash
 BIN := bin/stereospot
 SOURCES := $(shell find . -name '*.go' -not -path './node_modules/*') go.mod go.sum
 
-.PHONY: emulator nx-test build assets setup setup-test serve demo convert test lint race fuzz bench sim quality infra-scan scaling clean
+.PHONY: emulator image-check nx-test build assets setup setup-test serve demo convert test lint race fuzz bench sim quality infra-scan scaling clean
 
 build: $(BIN)
 
@@ -67,6 +67,10 @@ test: setup-test lint
 emulator:
 	@scripts/setup.sh moto
 	go run ./internal/tools/emulator
+
+# The Dockerfiles linted, their images built and started; without a container engine, as root.
+image-check:
+	scripts/check-images.sh
 
 # The Nx targets, by Nx itself: AWS is an emulator, terraform and docker write down how they were called.
 nx-test:

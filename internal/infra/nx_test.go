@@ -1,11 +1,15 @@
 package infra
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -38,6 +42,7 @@ func TestNxTargets(t *testing.T) {
 		{"destroying passes the consent on", n.destroy},
 		{"docker is signed in", n.login},
 		{"the hub's token reaches its secret", n.token},
+		{"a film is taken through the deployment", n.smoke},
 		{"a service is built, pushed and rolled out", n.deploy},
 		{"inference is built by CodeBuild", n.inferenceBuild},
 		{"inference is redeployed", n.inferenceRedeploy},
@@ -287,6 +292,49 @@ func (n *nxWorkspace) token(t *testing.T) {
 	now, err := n.secrets.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: &n.secret})
 	if err != nil || aws.ToString(now.SecretString) != "hf_private" || strings.Contains(said, "hf_private") {
 		t.Errorf("%v, %v: %s", now, err, said)
+	}
+}
+
+// smoke has a server of this machine stand in for the deployment's page.
+func (n *nxWorkspace) smoke(t *testing.T) {
+	server := exec.CommandContext(t.Context(), filepath.Join(n.dir, "bin/stereospot"), "serve", "--addr", "127.0.0.1:0", "--data-dir", t.TempDir())
+	said, err := server.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := errors.Join(server.Process.Signal(os.Interrupt), server.Wait()); err != nil {
+			t.Error(err)
+		}
+	}()
+	path := filepath.Join(n.dir, "infra/aws-infra/.env")
+	env, err := ReadEnv(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env["ALB_URL"] = address(t, said)
+	if err := WriteEnv(path, "a comment", env); err != nil {
+		t.Fatal(err)
+	}
+	if table, _ := n.nx(t, "run", "aws-infra:smoke-test"); !regexp.MustCompile(`compare +ok`).MatchString(table) {
+		t.Error(table)
+	}
+}
+
+// address reads what a server prints up to the address that it listens on.
+func address(t *testing.T, said io.Reader) string {
+	t.Helper()
+	for lines := bufio.NewReader(said); ; {
+		line, err := lines.ReadString('\n')
+		if found := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(line); found != "" {
+			return found
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
