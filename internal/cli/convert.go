@@ -64,6 +64,9 @@ type convertCommand struct {
 	Output string `short:"o" help:"The 3D video to write. Default: beside the input, with the suffix that players recognise." type:"path"`
 
 	optionFlags
+	Report string `help:"Write what is known of depth and comfort: to a .json file as numbers, to a .png as a picture." type:"path" placeholder:"FILE"`
+	Scenes string `help:"Write the list of scenes: first frame, timecode and time of each, to a .csv or .json file." type:"path" placeholder:"FILE"`
+
 	Jobs     int    `help:"Segments converted at the same time. 0 = fit to this machine." default:"0" placeholder:"N"`
 	WorkDir  string `help:"Directory for work under way. Default: a hidden one beside the output, removed when done." type:"path"`
 	NoResume bool   `help:"Start over instead of continuing an interrupted conversion."`
@@ -94,8 +97,11 @@ func (c *convertCommand) check() error {
 	if c.JSON && c.Quiet {
 		return usagef("--json and --quiet exclude each other")
 	}
-	return nil
+	return c.extras().check(c.Yes)
 }
+
+// extras are the files that are written beside the film.
+func (c *convertCommand) extras() extras { return extras{report: c.Report, scenes: c.Scenes} }
 
 // Run implements the command.
 func (c *convertCommand) Run(ctx context.Context, std streams) error {
@@ -136,7 +142,7 @@ func (c *convertCommand) convert(ctx context.Context, o job.Options, report *rep
 	if err != nil {
 		return published{}, err
 	}
-	result, err := w.convert(ctx, c.Yes, c.Output == "")
+	result, err := w.convert(ctx, c.Yes, c.Output == "", c.extras())
 	done := err == nil || !w.worthKeeping(context.WithoutCancel(ctx))
 	return result, errors.Join(err, w.close(done))
 }

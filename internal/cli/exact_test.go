@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -160,20 +162,37 @@ func TestConvertedWholeAndInPiecesGivesTheSameFrames(t *testing.T) {
 	})
 }
 
-// inPieces converts a film in so many pieces each and compares all with the first.
+// inPieces converts a film in so many pieces each and compares all with the first: every frame, and what is said of them.
 func inPieces(t *testing.T, in string, frames int, counts []int, options ...string) {
 	t.Helper()
 	var whole []string
+	var report []byte
 	for _, pieces := range counts {
-		out := filepath.Join(t.TempDir(), "out.mp4")
-		args := append([]string{"--crf", "0", "--segment-frames", strconv.Itoa((frames + pieces - 1) / pieces)}, options...)
+		dir := t.TempDir()
+		out, figures, scenes := filepath.Join(dir, "out.mp4"), filepath.Join(dir, "report.json"), filepath.Join(dir, "scenes.csv")
+		args := append([]string{"--crf", "0", "--segment-frames", strconv.Itoa((frames + pieces - 1) / pieces), "--report", figures, "--scenes", scenes}, options...)
 		mustConvert(t, in, out, args...)
-		got := decodedHash(t, out)
+		got, said := decodedHash(t, out), readFile(t, figures)
 		if whole == nil {
-			whole = got
+			whole, report = got, said
 		}
 		sameFrames(t, got, whole, frames)
+		if !bytes.Equal(said, report) {
+			t.Errorf("the report of %d pieces differs from the whole's", pieces)
+		}
+		if cut := string(readFile(t, scenes)); !strings.Contains(cut, "\n2,42,") {
+			t.Errorf("the cut at frame 42 is not in the list of scenes:\n%s", cut)
+		}
 	}
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	body, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
 }
 
 func sameFrames(t *testing.T, got, want []string, frames int) {

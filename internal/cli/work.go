@@ -149,7 +149,7 @@ func removeWork(dir string) error {
 }
 
 // convert runs the job to its end and publishes the result.
-func (w *work) convert(ctx context.Context, overwrite, anyExtension bool) (published, error) {
+func (w *work) convert(ctx context.Context, overwrite, anyExtension bool, beside extras) (published, error) {
 	if w.job.Status != job.Completed {
 		if err := w.pipeline().Run(ctx, w.job.ID, fitJobs(w.req.jobs)); err != nil {
 			return published{}, err
@@ -157,6 +157,9 @@ func (w *work) convert(ctx context.Context, overwrite, anyExtension bool) (publi
 	}
 	j, err := w.store.Jobs().Get(ctx, w.job.ID)
 	if err != nil {
+		return published{}, err
+	}
+	if err := beside.write(ctx, w.store.Output(), j.ID); err != nil {
 		return published{}, err
 	}
 	final, err := w.store.Output().Path(ctx, j.FinalKey)

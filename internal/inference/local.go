@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -9,8 +10,11 @@ import (
 	"time"
 
 	"github.com/stereospot/stereospot/internal/clip"
+	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/platform"
+	"github.com/stereospot/stereospot/internal/report"
+	"github.com/stereospot/stereospot/internal/stereo"
 )
 
 // Local converts in this process. The service converts by it too.
@@ -49,6 +53,10 @@ func (l *Local) Convert(ctx context.Context, r Request, progress func(int)) (Res
 	if err != nil {
 		return Result{}, naming(err, in, r)
 	}
+	// The figures go first: whoever sees the result finds them.
+	if err := publishFigures(ctx, l.Output, r, res.Figures); err != nil {
+		return Result{}, err
+	}
 	sum, err := publish(ctx, l.Output, r, out, res.Frames)
 	return Result{Frames: res.Frames, Seconds: time.Since(begin).Seconds(), Content: sum}, err
 }
@@ -81,6 +89,20 @@ func check(ctx context.Context, path string, r Request) error {
 			filepath.Base(path), own.Frames, own.First, r.Window.Frames, r.Window.First)}
 	}
 	return nil
+}
+
+// publishFigures puts what is known of the frames beside the output to come.
+func publishFigures(ctx context.Context, o Writer, r Request, frames []stereo.Figures) error {
+	s := report.Segment{Request: r.Hash(), Frames: frames}
+	s.From, s.To = clip.RenderConfig(media.Video{}, r.Format, r.Stereo).ParallaxRange()
+	body, err := s.Encode()
+	if err != nil {
+		return err
+	}
+	_, err = o.Put(ctx, job.FiguresKey(r.Output), bytes.NewReader(body), platform.PutOptions{
+		ContentType: "application/json", Tags: map[string]string{platform.ExpireTag: platform.ExpireSegment},
+	})
+	return err
 }
 
 // publish makes a converted file the output of its request, and returns the hash of its bytes.

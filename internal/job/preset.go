@@ -33,7 +33,7 @@ func (p Preset) Stereo(o StereoOptions) StereoOptions {
 	switch p {
 	case Comfort:
 		o.Divergence, o.AutoConvergence = 1.5, true
-		o.MaxNear, o.MaxFar, o.FloatingWindow = 0.5, 1, true
+		o.MaxNear, o.MaxFar, o.FloatingWindow = 0.75, 1, true
 	case Strong:
 		o.Divergence, o.Convergence = 3.5, 0.45
 		o.MaxNear, o.MaxFar, o.FloatingWindow = 2, 2, true

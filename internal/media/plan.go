@@ -69,6 +69,15 @@ func (p *Plan) End() int64 { return p.Times.At(p.Times.Len()-1) + p.LastDuration
 // Seconds returns how long the film is shown.
 func (p *Plan) Seconds() float64 { return float64(p.End()-p.Times.At(0)) * p.TimeBase.Float() }
 
+// Moment returns when frame i is shown in the output, in seconds; of the frame after the last one, when that ends.
+func (p *Plan) Moment(i int) float64 {
+	ticks := p.End()
+	if i < p.Frames() {
+		ticks = p.Times.At(i)
+	}
+	return float64(ticks-p.Origin) * p.TimeBase.Float()
+}
+
 // Lead returns how many of the frames before and after s's own the engine may look at.
 func (p *Plan) Lead(s Segment) (in, out int) {
 	return min(p.Support, s.First), min(p.Support, p.Frames()-s.First-s.Frames)

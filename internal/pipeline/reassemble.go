@@ -62,7 +62,7 @@ func (p *Pipeline) reassemble(ctx context.Context, j job.Job) error {
 	if err != nil {
 		return err
 	}
-	segments, err := p.fetchOutputs(ctx, j, plan, dir)
+	segments, answers, err := p.fetchOutputs(ctx, j, plan, dir)
 	if err != nil {
 		return err
 	}
@@ -76,6 +76,9 @@ func (p *Pipeline) reassemble(ctx context.Context, j job.Job) error {
 	}
 	key := job.FinalKey(j.ID, j.Settled.Container)
 	if _, err := platform.PutFile(ctx, p.Output, key, final, platform.PutOptions{ContentType: contentType(j.Settled.Container)}); err != nil {
+		return err
+	}
+	if err := p.publishReport(ctx, j, plan, answers); err != nil {
 		return err
 	}
 	_, err = p.advance(ctx, j.ID, job.Completed, func(j *job.Job) {
@@ -105,24 +108,25 @@ func (e *damagedError) Error() string {
 	return fmt.Sprintf("converted segment %s is missing or damaged and must be made again", e.key)
 }
 
-// fetchOutputs returns the converted segments' files in order, having checked that they are whole.
-func (p *Pipeline) fetchOutputs(ctx context.Context, j job.Job, plan *media.Plan, dir string) ([]media.SegmentOutput, error) {
-	var out []media.SegmentOutput
+// fetchOutputs returns the converted segments' files in order, having checked that they are whole, and the hashes of the
+// requests that they answer.
+func (p *Pipeline) fetchOutputs(ctx context.Context, j job.Job, plan *media.Plan, dir string) (out []media.SegmentOutput, answers []string, err error) {
 	for _, s := range plan.Segments {
 		key := job.OutputKey(j.ID, s.Index)
 		path, o, err := platform.FetchObject(ctx, p.Output, key, dir)
 		if errors.Is(err, platform.ErrNotFound) {
-			return nil, &damagedError{key}
+			return nil, nil, &damagedError{key}
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if ok, err := p.current(ctx, j, plan, s.Index, o); err != nil || !ok {
-			return nil, errors.Join(err, &damagedError{key})
+			return nil, nil, errors.Join(err, &damagedError{key})
 		}
 		out = append(out, media.SegmentOutput{Path: path, Frames: s.Frames})
+		answers = append(answers, o.Metadata[inference.MetaRequest])
 	}
-	return out, nil
+	return out, answers, nil
 }
 
 // current reports whether o is the whole result of the plan's segment. Only a job that was chunked again may

@@ -1,5 +1,7 @@
 package stereo
 
+import "math"
+
 // depthLevels is the number of depth levels that figures tell apart.
 const depthLevels = 1024
 
@@ -42,20 +44,28 @@ func (l *levels) rank(q float64) int {
 // FigureBins is the number of bins of a histogram of parallax.
 const FigureBins = 40
 
-// Figures are the parallax of one frame in percent of max(width, height), positive in front of the screen.
+// Figures are the parallax of one frame in percent of max(width, height), positive in front of the screen, rounded to
+// thousandths.
 type Figures struct {
-	Cut         bool    // the frame starts a new shot
-	Convergence float64 // bent depth in the screen plane
+	Cut         bool    `json:"cut,omitempty"` // the frame starts a new shot
+	Convergence float64 `json:"plane"`         // bent depth in the screen plane
 	// Least to Most are the minimum, the 1st percentile, the median, the 99th percentile and the maximum.
-	Least, Low, Median, High, Most float64
+	Least  float64 `json:"min"`
+	Low    float64 `json:"p1"`
+	Median float64 `json:"p50"`
+	High   float64 `json:"p99"`
+	Most   float64 `json:"max"`
 	// AskedLow and AskedHigh are the 1st and the 99th percentile as they would be without limits.
-	AskedLow, AskedHigh float64
+	AskedLow  float64 `json:"asked_p1"`
+	AskedHigh float64 `json:"asked_p99"`
 	// LeftCut and RightCut are the parallax of the nearest that the frame's left and right border cut; below 0 is behind
 	// the screen, where a border may cut. LeftWindow and RightWindow are where the window's edges stand.
-	LeftCut, RightCut       float64
-	LeftWindow, RightWindow float64
+	LeftCut     float64 `json:"left"`
+	RightCut    float64 `json:"right"`
+	LeftWindow  float64 `json:"left_window,omitempty"`
+	RightWindow float64 `json:"right_window,omitempty"`
 	// Histogram holds the thousandths of the frame by parallax, in bins of equal width over ParallaxRange.
-	Histogram [FigureBins]int
+	Histogram [FigureBins]int `json:"histogram"`
 }
 
 // ParallaxRange returns the least and the greatest parallax, in percent, that any depth may have.
@@ -69,19 +79,21 @@ func (c Config) ParallaxRange() (least, most float64) {
 
 // measure returns the figures of a frame; cfg has its convergence.
 func (s *Stereographer) measure(cfg *Config, v *Sight, now Setting) Figures {
-	at := func(q float64) float64 { return s.bent[v.levels.rank(q)] }
-	low, high := at(0.01), at(0.99)
-	f := Figures{
-		Cut: v.cut, Convergence: cfg.Convergence,
-		Least: cfg.Parallax(at(0)), Low: cfg.Parallax(low), Median: cfg.Parallax(at(0.5)),
-		High: cfg.Parallax(high), Most: cfg.Parallax(at(1)),
-		AskedLow: cfg.asked(low), AskedHigh: cfg.asked(high),
-		LeftCut: cfg.Parallax(s.bent[v.left]), RightCut: cfg.Parallax(s.bent[v.right]),
-		LeftWindow: now.Left, RightWindow: now.Right,
+	shown := func(level int) float64 { return milli(cfg.Parallax(s.bent[level])) }
+	low, high := v.levels.rank(0.01), v.levels.rank(0.99)
+	return Figures{
+		Cut: v.cut, Convergence: milli(cfg.Convergence),
+		Least: shown(v.levels.rank(0)), Low: shown(low), Median: shown(v.levels.rank(0.5)),
+		High: shown(high), Most: shown(v.levels.rank(1)),
+		AskedLow: milli(cfg.asked(s.bent[low])), AskedHigh: milli(cfg.asked(s.bent[high])),
+		LeftCut: shown(v.left), RightCut: shown(v.right),
+		LeftWindow: milli(now.Left), RightWindow: milli(now.Right),
+		Histogram: s.histogram(cfg, v.levels),
 	}
-	f.Histogram = s.histogram(cfg, v.levels)
-	return f
 }
+
+// milli rounds to thousandths.
+func milli(v float64) float64 { return math.Round(1000*v) / 1000 }
 
 func (s *Stereographer) histogram(cfg *Config, l *levels) (h [FigureBins]int) {
 	least, most := s.cfg.ParallaxRange()

@@ -177,7 +177,7 @@ func TestWindowStandsWhereTheBorderCutsNearThings(t *testing.T) {
 	if math.Abs(take.Setting.Left-want) > 0.01 || take.Setting.Right != 0 {
 		t.Errorf("%+v, want the left edge at %.2f", take.Setting, want)
 	}
-	if f := take.Figures; math.Abs(f.LeftCut-want) > 0.01 || f.RightCut > 0 || f.LeftWindow != take.Setting.Left {
+	if f := take.Figures; math.Abs(f.LeftCut-want) > 0.01 || f.RightCut > 0 || f.LeftWindow != milli(take.Setting.Left) {
 		t.Errorf("%+v", f)
 	}
 }
