@@ -12,7 +12,7 @@ locals {
     environment = {
       STEREOSPOT_ADDR          = "0.0.0.0:${local.web_port}"
       STEREOSPOT_PUBLIC_URL    = local.web_url
-      STEREOSPOT_DRAIN         = "30s"
+      STEREOSPOT_DRAIN         = local.drain
       SEGMENT_OUTPUT_QUEUE_URL = aws_sqs_queue.pipeline["segment-output"].url
       SESSION_KEY_SECRET_ARN   = aws_secretsmanager_secret.session_key.arn
       OPERATOR_LOG_GROUPS      = join(",", [for service in ["web-ui", "media-worker", "video-worker"] : "/${var.name}/${service}"])

@@ -32,9 +32,10 @@ locals {
 
   metrics_namespace = "StereoSpot/${var.name}"
 
-  # Seconds between SIGTERM and SIGKILL: Fargate's most, and as long as Spot's notice. Work has what is left of it.
-  stop_timeout = 120
-  drain        = "100s"
+  # After SIGTERM nothing more is taken, what is under way has the drain's time to end, and goes back to its queue. SIGKILL
+  # comes a good while later; Fargate allows two minutes, which is Spot's notice too.
+  drain        = "25s"
+  stop_timeout = 60
 }
 
 resource "aws_ecs_task_definition" "main" {

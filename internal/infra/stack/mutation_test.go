@@ -35,7 +35,7 @@ func TestChangingTerraformAloneIsADifference(t *testing.T) {
 		"VariableRenamed": {"tasks.tf", "JOBS_TABLE_NAME ", "JOB_TABLE_NAME ", "web-ui is not told JOBS_TABLE_NAME"},
 		"VariableGone":    {"service_media_worker.tf", `SEGMENT_OUTPUT_QUEUE_URL = aws_sqs_queue.pipeline["segment-output"].url`, "", "media-worker is not told SEGMENT_OUTPUT_QUEUE_URL"},
 		"VariableUnread":  {"service_web_ui.tf", "STEREOSPOT_PUBLIC_URL ", "STEREOSPOT_PUBLIC_URI ", "web-ui doesn't read STEREOSPOT_PUBLIC_URI"},
-		"DrainTooLong":    {"tasks.tf", `drain        = "100s"`, `drain        = "300s"`, "drains for 5m0s"},
+		"DrainTooLong":    {"tasks.tf", `drain        = "25s"`, `drain        = "300s"`, "drains for 5m0s"},
 		"Root":            {"tasks.tf", `"10001:10001"`, `"0:0"`, `runs as "0:0"`},
 		"ActionDropped":   {"permissions.tf", `"s3:PutObjectTagging", "s3:DeleteObject"`, `"s3:DeleteObject"`, "video-worker may not s3:PutObjectTagging on the output bucket"},
 		"ActionAdded":     {"permissions.tf", `"jobs table indexes"               = ["dynamodb:Query"]`, `"jobs table indexes" = ["dynamodb:Query", "dynamodb:Scan"]`, "web-ui may dynamodb:Scan on the jobs table indexes and doesn't need to"},
