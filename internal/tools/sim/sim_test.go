@@ -9,7 +9,10 @@ import (
 	"time"
 )
 
-var full = flag.Bool("full", false, "simulate 10,000 films in 1,000,000 segments, which takes minutes")
+var (
+	full    = flag.Bool("full", false, "simulate 10,000 films in 1,000,000 segments, which takes minutes")
+	largest = flag.Int("largest", 1000, "with -full: video-workers of the largest fleet")
+)
 
 // simulate runs a fleet in a bubble of its own.
 func simulate(t *testing.T, f Fleet) (r Report) {
@@ -79,7 +82,7 @@ func TestScale(t *testing.T) {
 		t.Skip("make sim")
 	}
 	var reports []Report
-	for _, workers := range []int{1, 10, 100, 1000} {
+	for workers := 1; workers <= *largest; workers *= 10 {
 		begin := time.Now()
 		r := simulate(t, usual(workers))
 		check(t, r)
