@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"client":               {"job", "platform"},
 	"doctor":               {"media", "platform/local"},
 	"infra":                {},
-	"cli": {"job", "client", "doctor", "config", "media", "clip", "inference", "pipeline", "platform", "platform/local", "platform/aws", "emf", "preview", "protection", "worker",
+	"cli": {"job", "client", "doctor", "config", "media", "clip", "inference", "pipeline", "platform", "platform/local", "platform/aws", "emf", "preview", "protection", "worker", "models", "stereo/depth/onnx",
 		"infra", "web", "web/auth", "telemetry",
 		"scene", "stereo", "stereo/yuv", "stereo/depth",
 		"inference/service", "inference/sagemaker", "report"},
@@ -62,7 +62,7 @@ var mayImport = map[string][]string{
 	"tools/emulator":             {"infra", "platform/aws", "platform/aws/awstest"},
 	"tools/quality":              {"job", "scene", "stereo", "stereo/yuv", "stereo/depth"},
 
-	"inference/service":       {"inference", "media", "platform"},
+	"inference/service":       {"job", "clip", "inference", "media", "platform"},
 	"inference/sagemaker":     {"inference", "platform"},
 	"inference/sagemakertest": {"inference"},
 	"inference/inferencetest": {"inference", "job", "media", "platform", "scene", "stereo/yuv"},

@@ -36,6 +36,7 @@ type commands struct {
 	MediaWorker mediaWorkerCommand `cmd:"" help:"Split films and join results, for a web page on the same data directory."`
 	VideoWorker videoWorkerCommand `cmd:"" help:"Convert segments, for a web page on the same data directory."`
 	Inference   inferenceCommand   `cmd:"" help:"Convert segments for video-workers elsewhere, over HTTP."`
+	Models      modelsCommand      `cmd:"" help:"List, fetch and verify the neural models that depth may come from."`
 	Submit      submitCommand      `cmd:"" help:"Send videos to a StereoSpot server, and fetch the results."`
 	Jobs        jobsCommand        `cmd:"" help:"List, watch, cancel, retry and remove a server's jobs."`
 	SmokeTest   smokeTestCommand   `cmd:"" help:"Take a made-up film through a server, compare the result, and leave nothing behind."`

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/stereospot/stereospot/internal/clip"
+	"github.com/stereospot/stereospot/internal/config"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
 )
@@ -53,7 +53,7 @@ func (f *optionFlags) options() (job.Options, error) {
 	if f.Duration != "" && o.Duration == 0 {
 		return o, usagef("--duration is 0: nothing to convert")
 	}
-	if err := clip.Validate(o); err != nil {
+	if err := o.Validate(); err != nil {
 		return o, usageError{err}
 	}
 	return o, nil
@@ -67,6 +67,7 @@ type convertCommand struct {
 	Report string `help:"Write what is known of depth and comfort: to a .json file as numbers, to a .png as a picture." type:"path" placeholder:"FILE"`
 	Scenes string `help:"Write the list of scenes: first frame, timecode and time of each, to a .csv or .json file." type:"path" placeholder:"FILE"`
 
+	config.Models
 	Jobs     int    `help:"Segments converted at the same time. 0 = fit to this machine." default:"0" placeholder:"N"`
 	WorkDir  string `help:"Directory for work under way. Default: a hidden one beside the output, removed when done." type:"path"`
 	NoResume bool   `help:"Start over instead of continuing an interrupted conversion."`
@@ -93,6 +94,9 @@ Exit codes: 0 done, 1 failed (one line says why), 2 wrong usage.`
 func (c *convertCommand) check() error {
 	if c.Jobs < 0 || c.Jobs > 64 {
 		return usagef("--jobs is %d: use 0 to 64", c.Jobs)
+	}
+	if err := c.Models.Check(); err != nil {
+		return usageError{err}
 	}
 	if c.JSON && c.Quiet {
 		return usagef("--json and --quiet exclude each other")
@@ -124,12 +128,16 @@ func (c *convertCommand) Run(ctx context.Context, std streams) error {
 	return nil
 }
 
-func (c *convertCommand) convert(ctx context.Context, o job.Options, report *reporter) (published, error) {
+func (c *convertCommand) convert(ctx context.Context, o job.Options, report *reporter) (_ published, err error) {
 	if err := media.CheckTools(ctx); err != nil {
 		return published{}, err
 	}
-	var err error
 	if o.Encode.Container, err = containerOf(o.Encode.Container, c.Output); err != nil {
+		return published{}, err
+	}
+	loader := newLoader(c.Models, true)
+	defer func() { err = errors.Join(err, loader.Close()) }()
+	if o.Depth, err = settleDepth(loader, o.Depth, report.note); err != nil {
 		return published{}, err
 	}
 	input, output, err := c.paths(o)
@@ -137,7 +145,7 @@ func (c *convertCommand) convert(ctx context.Context, o job.Options, report *rep
 		return published{}, err
 	}
 	w, err := openWork(ctx, workRequest{
-		input: input, output: output, dir: c.WorkDir, options: o, fresh: c.NoResume, jobs: c.Jobs, report: report,
+		input: input, output: output, dir: c.WorkDir, options: o, fresh: c.NoResume, jobs: c.Jobs, report: report, models: loader,
 	})
 	if err != nil {
 		return published{}, err

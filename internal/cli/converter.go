@@ -9,6 +9,7 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
 
+	"github.com/stereospot/stereospot/internal/clip"
 	"github.com/stereospot/stereospot/internal/config"
 	"github.com/stereospot/stereospot/internal/inference"
 	"github.com/stereospot/stereospot/internal/inference/sagemaker"
@@ -24,14 +25,14 @@ type backend struct {
 
 // openBackend opens the backend that the process was told of, for the objects of a site. What is converted in this
 // process has its files under way in scratch.
-func openBackend(ctx context.Context, c roles, p platform.Platform, scratch string, log *slog.Logger) (backend, error) {
+func openBackend(ctx context.Context, c roles, p platform.Platform, scratch string, loader clip.Models, log *slog.Logger) (backend, error) {
 	switch c.inference.Backend {
 	case config.ByHTTP:
 		return openHTTP(c, p)
 	case config.SageMaker:
 		return openSageMaker(ctx, c, p, log)
 	}
-	return backend{&inference.Local{Input: p.Input, Output: p.Output, Scratch: scratch}, func() error { return nil }}, nil
+	return backend{&inference.Local{Input: p.Input, Output: p.Output, Scratch: scratch, Models: loader}, func() error { return nil }}, nil
 }
 
 // openHTTP hands objects over by their addresses on S3, or through a directory that the service shares.

@@ -20,7 +20,18 @@ func TestMain(m *testing.M) {
 	if os.Getenv(runAsCommand) != "" {
 		os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	os.Exit(withoutModels(m.Run))
+}
+
+// withoutModels keeps the models of whoever runs the tests out of them.
+func withoutModels(run func() int) int {
+	dir, err := os.MkdirTemp("", "models-*")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	os.Setenv("STEREOSPOT_MODELS_DIR", dir)
+	return run()
 }
 
 // command prepares stereospot as a process of its own.

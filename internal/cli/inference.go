@@ -14,11 +14,15 @@ import (
 	"github.com/stereospot/stereospot/internal/config"
 	inferenceservice "github.com/stereospot/stereospot/internal/inference/service"
 	"github.com/stereospot/stereospot/internal/media"
+	"github.com/stereospot/stereospot/internal/models"
 	platformaws "github.com/stereospot/stereospot/internal/platform/aws"
 	"github.com/stereospot/stereospot/internal/web"
 )
 
-type inferenceCommand struct{ config.InferenceService }
+type inferenceCommand struct {
+	config.InferenceService
+	loader *models.Loader `kong:"-"`
+}
 
 // Help implements kong's detailed help.
 func (inferenceCommand) Help() string {
@@ -46,6 +50,8 @@ func (c *inferenceCommand) Run(ctx context.Context, std streams) (err error) {
 		return fmt.Errorf("can't write to the scratch directory: %w (choose another with --scratch-dir)", err)
 	}
 	defer func() { err = errors.Join(err, files.close()) }()
+	c.loader = newLoader(c.Models, false)
+	defer func() { err = errors.Join(err, c.loader.Close()) }()
 	hard, stopHard := hardContext(ctx)
 	defer stopHard()
 	server, err := c.open(hard, files.dir, log)
@@ -78,7 +84,7 @@ func (c *inferenceCommand) open(ctx context.Context, scratch string, log *slog.L
 	return inferenceservice.New(ctx, inferenceservice.Config{
 		Jobs: fitJobs(c.Jobs), Wait: c.Wait, Scratch: scratch, Folders: c.AllowFiles, Version: version(), Log: log,
 		Bucket:  func(name string) inferenceservice.Store { return bucket(name) },
-		Metrics: web.NewMetrics(),
+		Metrics: web.NewMetrics(), Models: c.loader,
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stereospot/stereospot/internal/config"
 	"github.com/stereospot/stereospot/internal/media"
+	"github.com/stereospot/stereospot/internal/models"
 	"github.com/stereospot/stereospot/internal/pipeline"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/protection"
@@ -38,6 +39,7 @@ type node struct {
 	counted  deliveries
 	task     *protection.Task // nil outside of ECS
 	told     *cloudMetrics    // nil where nobody reads them
+	models   *models.Loader
 }
 
 // openNode opens the site and makes the pipeline that works on it.
@@ -47,7 +49,7 @@ func openNode(ctx context.Context, c roles, log *slog.Logger) (n *node, err erro
 			return nil, err
 		}
 	}
-	n = &node{pace: c.pace, log: log, task: taskOf(c.aws.Platform, log), told: c.told}
+	n = &node{pace: c.pace, log: log, task: taskOf(c.aws.Platform, log), told: c.told, models: newLoader(c.models, false)}
 	if n.site, err = openSite(ctx, c, log); err != nil {
 		return nil, err
 	}
@@ -60,7 +62,7 @@ func openNode(ctx context.Context, c roles, log *slog.Logger) (n *node, err erro
 		return nil, fmt.Errorf("can't write to %s: %w (choose another with %s)", n.site.scratchDir, err, n.site.scratchFlag)
 	}
 	n.disk = worker.NewDisk(n.scratch.dir, int64(c.data.MinFree), 5*time.Second, log)
-	if n.backend, err = openBackend(ctx, c, n.site.platform, n.scratch.dir, log); err != nil {
+	if n.backend, err = openBackend(ctx, c, n.site.platform, n.scratch.dir, n.models, log); err != nil {
 		return nil, err
 	}
 	n.pipeline = &pipeline.Pipeline{
@@ -85,7 +87,7 @@ func (n *node) leave() error {
 	if n.scratch != nil {
 		errs = append(errs, n.scratch.close())
 	}
-	return errors.Join(append(errs, n.site.close())...)
+	return errors.Join(append(errs, n.site.close(), n.models.Close())...)
 }
 
 // instrument has the work counted, and traced where the environment says.

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/stereospot/stereospot/internal/clip"
+	"github.com/stereospot/stereospot/internal/config"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/preview"
@@ -20,6 +20,7 @@ type previewCommand struct {
 	At     string `help:"Moment to show, in seconds or hh:mm:ss.sss." default:"0" placeholder:"TIME"`
 	Output string `short:"o" help:"The PNG to write." default:"sheet.png" type:"path"`
 	stereoFlags
+	config.Models
 	Yes bool `short:"y" help:"Overwrite the output if it exists."`
 }
 
@@ -33,7 +34,7 @@ func (previewCommand) Help() string {
 // Run implements the command.
 func (c *previewCommand) Run(ctx context.Context, std streams) error {
 	o := job.DefaultOptions()
-	if err := errors.Join(c.apply(&o), clip.Validate(o)); err != nil {
+	if err := errors.Join(c.apply(&o), o.Validate(), c.Models.Check()); err != nil {
 		return usageError{err}
 	}
 	at, err := parseTime("--at", c.At)
@@ -46,7 +47,7 @@ func (c *previewCommand) Run(ctx context.Context, std streams) error {
 	if err := errors.Join(media.CheckTools(ctx), checkOutput(c.Output, c.Yes)); err != nil {
 		return err
 	}
-	m, err := preview.At(ctx, c.Input, at, o, nil)
+	m, err := c.moment(ctx, std, at, o)
 	if err != nil {
 		return err
 	}
@@ -56,6 +57,16 @@ func (c *previewCommand) Run(ctx context.Context, std streams) error {
 	far, near := m.Disparity()
 	fmt.Fprintf(std.out, "%s: disparity %+.1f px (far) to %+.1f px (near)\n", c.Output, far, near)
 	return nil
+}
+
+// moment finds the moment, on the depth source that was asked for.
+func (c *previewCommand) moment(ctx context.Context, std streams, at float64, o job.Options) (m *preview.Moment, err error) {
+	loader := newLoader(c.Models, true)
+	defer func() { err = errors.Join(err, loader.Close()) }()
+	if o.Depth, err = settleDepth(loader, o.Depth, func(text string) { fmt.Fprintln(std.err, text) }); err != nil {
+		return nil, err
+	}
+	return preview.At(ctx, c.Input, at, o, loader)
 }
 
 // writePNG writes the sheet beside its place first, so that it appears whole.

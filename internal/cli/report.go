@@ -22,6 +22,8 @@ type view interface {
 	progress(s snapshot)
 	interval() time.Duration
 	warning(text string)
+	// note is something worth knowing that isn't wrong.
+	note(text string)
 	// submitted is called when a server has taken a film.
 	submitted(title, id, page string)
 	// close ends live drawing; nothing but done follows.
@@ -91,6 +93,13 @@ func (r *reporter) close() {
 	r.view.close()
 }
 
+// note says something worth knowing.
+func (r *reporter) note(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.view.note(text)
+}
+
 func (r *reporter) done(p published, took time.Duration) { r.view.done(p, took) }
 
 func (r *reporter) failed(err error) { r.view.failed(oneLine(err)) }
@@ -101,6 +110,7 @@ type quietView struct{ log io.Writer }
 func (quietView) plan(*media.Plan)              {}
 func (quietView) progress(snapshot)             {}
 func (quietView) interval() time.Duration       { return time.Hour }
+func (quietView) note(string)                   {}
 func (v quietView) warning(text string)         { fmt.Fprintln(v.log, "warning:", text) }
 func (quietView) submitted(_, _, _ string)      {}
 func (quietView) failed(string)                 {}
@@ -113,6 +123,7 @@ type lineView struct{ out, log io.Writer }
 func (v *lineView) plan(p *media.Plan)      { fmt.Fprintln(v.log, describePlan(p)) }
 func (v *lineView) interval() time.Duration { return 5 * time.Second }
 func (v *lineView) warning(text string)     { fmt.Fprintln(v.log, "warning:", text) }
+func (v *lineView) note(text string)        { fmt.Fprintln(v.log, text) }
 func (v *lineView) failed(string)           {}
 func (v *lineView) submitted(title, id, page string) {
 	fmt.Fprintln(v.out, describeSubmitted(title, id, page))

@@ -62,6 +62,8 @@ func (v *barView) progress(s snapshot) {
 
 func (v *barView) warning(text string) { v.say("warning: " + text) }
 
+func (v *barView) note(text string) { v.say(text) }
+
 func (v *barView) submitted(title, id, page string) { v.say(describeSubmitted(title, id, page)) }
 
 // say writes a line above the bar.

@@ -11,7 +11,7 @@ import (
 
 // jsonEvent is one line of --json. docs/convert.md describes it; a test holds the two together.
 type jsonEvent struct {
-	Event    string     `json:"event"` // plan, submitted, progress, warning, done, error
+	Event    string     `json:"event"` // plan, submitted, progress, warning, done, error, note
 	Stage    string     `json:"stage,omitempty"`
 	Frames   *int       `json:"frames,omitempty"`
 	Total    int        `json:"total,omitempty"`
@@ -63,6 +63,7 @@ func (v *jsonView) progress(s snapshot) {
 }
 
 func (v *jsonView) warning(text string) { v.emit(jsonEvent{Event: "warning", Text: text}) }
+func (v *jsonView) note(text string)    { v.emit(jsonEvent{Event: "note", Text: text}) }
 func (v *jsonView) close()              {}
 func (v *jsonView) submitted(title, id, page string) {
 	v.emit(jsonEvent{Event: "submitted", Job: id, Title: title, Page: page})

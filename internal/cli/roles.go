@@ -28,6 +28,7 @@ type roles struct {
 	prices         config.Prices
 	inferencePrice config.InferencePrice
 	inference      config.Inference // its zero value converts in this process
+	models         config.Models
 	pace           config.Pace
 	log            config.Log
 	queues         map[platform.QueueName]int // whose messages the process handles, and how many of each at a time

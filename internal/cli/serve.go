@@ -38,7 +38,7 @@ func (c *serveCommand) Run(ctx context.Context, std streams) error {
 	}
 	queues := mediaQueues(c.Splitting)
 	maps.Copy(queues, videoQueues(c.Converting, c.Inference))
-	return runRoles(ctx, std, roles{data: c.Data, inference: c.Inference, pace: c.Pace, log: c.Log, queues: queues},
+	return runRoles(ctx, std, roles{data: c.Data, models: c.Models, inference: c.Inference, pace: c.Pace, log: c.Log, queues: queues},
 		webRole(c.Listen, access), upkeepRole(c.Upkeep), workRole)
 }
 
@@ -57,7 +57,7 @@ func (c *webUICommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	return runRoles(ctx, std, roles{service: "web-ui", data: c.Data, aws: c.AWS, segmentOutput: c.SegmentOutput, sessions: c.Sessions, operator: c.Operator, prices: c.Prices, pace: c.Pace, log: c.Log},
+	return runRoles(ctx, std, roles{service: "web-ui", data: c.Data, models: c.Models, aws: c.AWS, segmentOutput: c.SegmentOutput, sessions: c.Sessions, operator: c.Operator, prices: c.Prices, pace: c.Pace, log: c.Log},
 		webRole(c.Listen, access), upkeepRole(c.Upkeep))
 }
 
@@ -120,7 +120,7 @@ func (c *videoWorkerCommand) Run(ctx context.Context, std streams) error {
 	}
 	return runRoles(ctx, std, roles{
 		service: "video-worker", prices: c.Prices, inferencePrice: c.InferencePrice,
-		data: c.Data, aws: c.AWS, inference: c.Inference, pace: c.Pace, log: c.Log, queues: videoQueues(c.Converting, c.Inference),
+		data: c.Data, models: c.Models, aws: c.AWS, inference: c.Inference, pace: c.Pace, log: c.Log, queues: videoQueues(c.Converting, c.Inference),
 		toolless: c.Inference.Elsewhere(),
 	}, statusRole(c.Metrics), workRole)
 }
@@ -209,7 +209,7 @@ func webRole(c config.Listen, access auth.Options) role {
 func (r *running) webConfig(c config.Listen, access auth.Options) web.Config {
 	config := web.Config{
 		Platform: r.pipeline.Platform, Actions: r.pipeline, Objects: r.objects, Auth: access, Log: r.log, Version: version(),
-		PublicURL: c.PublicURL, Scratch: r.scratch.dir, PrivateWebhooks: c.PrivateWebhooks, Metrics: r.metrics, Traces: r.traces,
+		PublicURL: c.PublicURL, Scratch: r.scratch.dir, Depth: r.models, PrivateWebhooks: c.PrivateWebhooks, Metrics: r.metrics, Traces: r.traces,
 		Probes: r.probes(),
 	}
 	config.ObjectOrigins, config.LinksLast, config.JobLinks = r.origins, r.linksLast, r.jobLinks

@@ -20,7 +20,7 @@ type stereoFlags struct {
 	ForegroundScale float64  `help:"Bend depth: above 0 spreads what is near, below 0 what is far (default ${default})." default:"0" placeholder:"-3..3"`
 	EdgeDilation    float64  `help:"Let near things reach so many cells of the depth map further over far ones, against halos (default ${default})." default:"0" placeholder:"0..8"`
 	Anaglyph        string   `help:"Mixing for --format anaglyph: ${enum}." enum:"dubois,color,half-color,gray" default:"dubois"`
-	Depth           string   `help:"Where depth comes from: classic needs no download." default:"classic"`
+	depthFlags
 }
 
 // apply writes the choices into o.
@@ -34,7 +34,7 @@ func (f stereoFlags) apply(o *job.Options) error {
 	}
 	o.Stereo.Eyes, o.Stereo.Anaglyph = job.Eyes(f.Eyes), job.AnaglyphMethod(f.Anaglyph)
 	o.Stereo.ForegroundScale, o.Stereo.EdgeDilation = f.ForegroundScale, f.EdgeDilation
-	o.Depth.Model = f.Depth
+	o.Depth = f.depth()
 	if f.Divergence != nil {
 		o.Stereo.Divergence = *f.Divergence
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stereospot/stereospot/internal/inference"
 	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/models"
 	"github.com/stereospot/stereospot/internal/pipeline"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/platform/local"
@@ -39,6 +40,7 @@ type workRequest struct {
 	fresh         bool // forget an earlier run
 	jobs          int  // segments at a time, 0 = choose
 	report        *reporter
+	models        *models.Loader
 }
 
 // openWork opens or makes the work directory and finds or makes its job. Work for another source or with
@@ -189,7 +191,7 @@ func (w *work) pipeline() *pipeline.Pipeline {
 			Jobs: w.store.Jobs(), Completions: w.store.Completions(), Leases: w.store.Leases(),
 			Input: w.store.Input(), Output: w.store.Output(),
 		},
-		Converter: &inference.Local{Input: w.store.Input(), Output: w.store.Output(), Scratch: w.scratch()},
+		Converter: &inference.Local{Input: w.store.Input(), Output: w.store.Output(), Scratch: w.scratch(), Models: w.req.models},
 		Scratch:   w.scratch(),
 		Owner:     "convert", // the directory's lock makes it one process, which may take over its dead predecessor's lease
 		Log:       slog.New(slog.DiscardHandler),

@@ -49,7 +49,14 @@ func (c *Client) FindUpload(ctx context.Context, n NewJob) (j Job, ok bool, err 
 func (n NewJob) continues(j Job) bool {
 	sameSize := j.Upload == nil || j.Upload.Size == 0 || j.Upload.Size == n.Size
 	return j.Status == job.Created && !j.Uploaded && !j.StartedAt.IsZero() == n.Start &&
-		j.Title == n.Title && sameSize && j.Options == n.Options
+		j.Title == n.Title && sameSize && sameOptions(j.Options, n.Options)
+}
+
+// sameOptions reports whether a job has the options that were asked for; the server has settled its depth source.
+func sameOptions(has, asked job.Options) bool {
+	settled := has.Depth.Settles(asked.Depth)
+	has.Depth, asked.Depth = job.DepthOptions{}, job.DepthOptions{}
+	return settled && has == asked
 }
 
 // upload is one source on its way.

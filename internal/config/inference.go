@@ -104,8 +104,11 @@ func (s *Service) check(_ Place, bad func(string, ...any)) {
 type InferenceService struct {
 	Service
 	HubToken
+	Models
 	Log
 }
 
 // Check is as Serve's.
-func (c *InferenceService) Check() error { return all(Here, &c.Service, &c.HubToken, &c.Log) }
+func (c *InferenceService) Check() error {
+	return all(Here, &c.Service, &c.HubToken, &c.Models, &c.Log)
+}

@@ -9,13 +9,14 @@ type Serve struct {
 	Inference
 	Splitting
 	Upkeep
+	Models
 	Pace
 	Log
 }
 
 // Check returns every problem joined into one error, and fills in defaults that depend on the machine.
 func (c *Serve) Check() error {
-	return all(Here, &c.Listen, &c.Access, &c.Data, &c.Converting, &c.Inference, &c.Splitting, &c.Upkeep, &c.Pace, &c.Log)
+	return all(Here, &c.Listen, &c.Access, &c.Data, &c.Converting, &c.Inference, &c.Splitting, &c.Upkeep, &c.Models, &c.Pace, &c.Log)
 }
 
 // WebUI is the web server with the reconciler.
@@ -24,6 +25,7 @@ type WebUI struct {
 	Access
 	Data
 	Upkeep
+	Models
 	Pace
 	Log
 	AWS
@@ -35,7 +37,7 @@ type WebUI struct {
 
 // Check is as Serve's.
 func (c *WebUI) Check() error {
-	return all(c.Platform, &c.Listen, &c.Access, &c.Data, &c.Upkeep, &c.Pace, &c.Log, &c.AWS, &c.SegmentOutput, &c.Sessions, &c.Operator, &c.Prices)
+	return all(c.Platform, &c.Listen, &c.Access, &c.Data, &c.Upkeep, &c.Models, &c.Pace, &c.Log, &c.AWS, &c.SegmentOutput, &c.Sessions, &c.Operator, &c.Prices)
 }
 
 // MediaWorker splits films, records converted segments, and joins them.
@@ -60,6 +62,7 @@ type VideoWorker struct {
 	Data
 	Converting
 	Inference
+	Models
 	Metrics
 	Pace
 	Log
@@ -70,5 +73,5 @@ type VideoWorker struct {
 
 // Check is as Serve's.
 func (c *VideoWorker) Check() error {
-	return all(c.Platform, &c.Data, &c.Converting, &c.Inference, &c.Metrics, &c.Pace, &c.Log, &c.AWS, &c.Prices, &c.InferencePrice)
+	return all(c.Platform, &c.Data, &c.Converting, &c.Inference, &c.Models, &c.Metrics, &c.Pace, &c.Log, &c.AWS, &c.Prices, &c.InferencePrice)
 }

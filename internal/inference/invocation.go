@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/stereospot/stereospot/internal/clip"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
 )
@@ -132,5 +131,5 @@ func (i Invocation) validate() error {
 	}
 	o := job.DefaultOptions()
 	o.Format, o.Stereo, o.Depth, o.Encode = i.Format, i.Stereo, i.Depth, i.Encode
-	return errors.Join(append(errs, clip.Validate(o))...)
+	return errors.Join(append(errs, o.Validate())...)
 }

@@ -70,8 +70,11 @@ func (s StereoOptions) validate(bad func(format string, args ...any)) {
 	}
 }
 
-// Classic is the depth source that needs no model.
-const Classic = "classic"
+// Depth sources that are no models.
+const (
+	Classic   = "classic" // needs none
+	AutoDepth = "auto"    // the best that is here; settled before a job starts
+)
 
 // DepthOptions choose where depth comes from. What follows Model is for neural models alone.
 type DepthOptions struct {
@@ -86,6 +89,18 @@ type DepthOptions struct {
 	Flip bool `json:"flip,omitempty"`
 	// Orientation says what larger values of the model mean, where the model doesn't.
 	Orientation Orientation `json:"orientation,omitempty"`
+}
+
+// Settles reports whether d is what the choice asked may have become when it was settled: a model has its content
+// then, and AutoDepth is a model or Classic.
+func (d DepthOptions) Settles(asked DepthOptions) bool {
+	if asked.Content == "" {
+		d.Content = ""
+	}
+	if asked.Model == AutoDepth {
+		d.Model = AutoDepth
+	}
+	return d == asked
 }
 
 // Orientation is what a larger value of a model's output means.

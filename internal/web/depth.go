@@ -19,13 +19,10 @@ type DepthSources interface {
 	Names() ([]string, error)
 }
 
-// autoDepth is the choice of the best source that is here.
-const autoDepth = "auto"
-
 // resolveDepth settles the depth source of options.
 func (s *Server) resolveDepth(o *job.Options) error {
 	if s.Depth == nil {
-		if o.Depth.Model == autoDepth {
+		if o.Depth.Model == job.AutoDepth {
 			o.Depth = job.DepthOptions{Model: job.Classic}
 		}
 		return nil
@@ -48,15 +45,27 @@ func renamesDepth(patch []byte) bool {
 	return json.Unmarshal(patch, &named) == nil && named.Depth.Model != nil
 }
 
-// depthChoices are the depth sources that the page offers.
-func (s *Server) depthChoices() ([]string, error) {
-	choices := []string{}
+// depthChoice is a depth source that the page offers.
+type depthChoice struct {
+	Source, Name string
+	Chosen       bool
+}
+
+// depthChoices are the depth sources that the page offers, chosen's marked.
+func (s *Server) depthChoices(chosen string) ([]depthChoice, error) {
+	choices := []depthChoice{{Source: job.AutoDepth, Name: "The best that is here"}}
 	if s.Depth != nil {
 		names, err := s.Depth.Names()
 		if err != nil {
 			return nil, err
 		}
-		choices = names
+		for _, name := range names {
+			choices = append(choices, depthChoice{Source: name, Name: name})
+		}
 	}
-	return append(choices, job.Classic), nil
+	choices = append(choices, depthChoice{Source: job.Classic, Name: "Classic: no neural network"})
+	for i := range choices {
+		choices[i].Chosen = choices[i].Source == chosen
+	}
+	return choices, nil
 }

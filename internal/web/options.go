@@ -14,7 +14,7 @@ import (
 // defaultOptions are what a person who chooses nothing gets, the depth source unsettled.
 func defaultOptions() job.Options {
 	o := job.DefaultOptions()
-	o.Depth.Model = autoDepth
+	o.Depth.Model = job.AutoDepth
 	return o
 }
 

@@ -34,7 +34,7 @@ func formOptions(form url.Values) (optionsPatch, error) {
 // formField returns how a field's text is read.
 func formField(name string) (read func(string) (any, error), known bool) {
 	switch name {
-	case "format", "stereo.eyes", "stereo.anaglyph", "encode.codec", "encode.preset", "encode.container":
+	case "format", "depth.model", "stereo.eyes", "stereo.anaglyph", "encode.codec", "encode.preset", "encode.container":
 		return func(s string) (any, error) { return s, nil }, true
 	case "stereo.divergence", "stereo.convergence", "stereo.foreground_scale":
 		return func(s string) (any, error) { return strconv.ParseFloat(s, 64) }, true

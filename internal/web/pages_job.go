@@ -18,6 +18,7 @@ type draftView struct {
 	Received string // of the upload, in words; empty: nothing yet
 	Formats  []formatChoice
 	Presets  []string
+	Depths   []depthChoice
 }
 
 // formatChoice is one of the pictures to choose from.
@@ -42,8 +43,18 @@ func newDraft(j Job) draftView {
 	return d
 }
 
+// draft is newDraft with the depth sources that this server has.
+func (s *Server) draft(j Job) (d draftView, err error) {
+	d = newDraft(j)
+	d.Depths, err = s.depthChoices(j.Options.Depth.Model)
+	return d, err
+}
+
 func (s *Server) newFilm(w http.ResponseWriter, r *http.Request) error {
-	d := newDraft(Job{Options: job.DefaultOptions(), Stage: StageUploading})
+	d, err := s.draft(Job{Options: defaultOptions(), Stage: StageUploading})
+	if err != nil {
+		return err
+	}
 	return s.show(w, r, http.StatusOK, "draft", shell{Title: "New film", Nav: "new", Scripts: []string{"draft.js"}, Body: d})
 }
 
@@ -70,7 +81,11 @@ func (s *Server) film(w http.ResponseWriter, r *http.Request) error {
 	if f := s.filmView(r.Context(), j); !f.Draft() {
 		return s.show(w, r, http.StatusOK, "job", shell{Title: j.Title, Nav: "films", Body: f})
 	}
-	return s.show(w, r, http.StatusOK, "draft", shell{Title: j.Title, Nav: "films", Scripts: []string{"draft.js"}, Body: newDraft(j)})
+	d, err := s.draft(j)
+	if err != nil {
+		return err
+	}
+	return s.show(w, r, http.StatusOK, "draft", shell{Title: j.Title, Nav: "films", Scripts: []string{"draft.js"}, Body: d})
 }
 
 // filmCard is a list's line, fetched again when its job changed.

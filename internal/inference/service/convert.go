@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/stereospot/stereospot/internal/inference"
+	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/platform"
 )
 
@@ -25,7 +27,27 @@ func (s *Server) resolve(in inference.Invocation) (conversion, error) {
 		return conversion{}, err
 	}
 	output, outputKey, err := s.store(in.OutputURI)
-	return conversion{input: input, output: output, request: in.Request(inputKey, outputKey)}, err
+	if err != nil {
+		return conversion{}, err
+	}
+	c := conversion{input: input, output: output, request: in.Request(inputKey, outputKey)}
+	c.request.Depth, err = s.settle(c.request.Depth)
+	return c, err
+}
+
+// settle returns the depth source that a request means, with the content it has here.
+func (s *Server) settle(d job.DepthOptions) (job.DepthOptions, error) {
+	if s.Models == nil && d.Model != job.Classic {
+		return d, &inference.RefusedError{Reason: fmt.Sprintf("unknown depth source %q: this service has classic alone", d.Model)}
+	}
+	if s.Models == nil {
+		return d, nil
+	}
+	settled, err := s.Models.Resolve(d)
+	if err != nil {
+		return d, &inference.RefusedError{Reason: err.Error()}
+	}
+	return settled, nil
 }
 
 // store returns the store that an address lies in, and its key there.
@@ -63,7 +85,7 @@ func (s *Server) answer(ctx context.Context, c conversion) (inference.Answer, er
 		answer.Kept, answer.Frames, answer.Content = true, frames, kept.Metadata[inference.MetaContent]
 		return answer, nil
 	}
-	local := &inference.Local{Input: c.input, Output: c.output, Scratch: s.Scratch, Workers: s.Workers}
+	local := &inference.Local{Input: c.input, Output: c.output, Scratch: s.Scratch, Workers: s.Workers, Models: s.Models}
 	res, err := s.calm(ctx, func() (inference.Result, error) { return local.Convert(ctx, c.request, nil) })
 	if err != nil {
 		return inference.Answer{}, err

@@ -13,13 +13,22 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/stereospot/stereospot/internal/clip"
 	"github.com/stereospot/stereospot/internal/inference"
+	"github.com/stereospot/stereospot/internal/job"
 )
 
 // Store is a bucket as conversions use it.
 type Store interface {
 	inference.Reader
 	inference.Writer
+}
+
+// Models are the neural models that a service has.
+type Models interface {
+	clip.Models
+	// Resolve gives a choice its content: "auto" becomes the best that is here. The error says what is here.
+	Resolve(d job.DepthOptions) (job.DepthOptions, error)
 }
 
 // Config is what a service works with. Jobs, Scratch, Log and Metrics are required.
@@ -32,6 +41,8 @@ type Config struct {
 	Bucket func(name string) Store
 	// Folders are the directories that file:// addresses may lie in, and nothing outside of them.
 	Folders []string
+	// Models settles and opens neural models; nil where there is only classic.
+	Models  Models
 	Version string // of the program
 	Log     *slog.Logger
 	Metrics *prometheus.Registry
