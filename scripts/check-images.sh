@@ -90,7 +90,7 @@ within() {
 
 run() {
   for target in web-ui media-worker video-worker stereo-inference; do
-    images inspect --type image --format '{{.Docker.Config.User}} {{.Docker.Config.Healthcheck.Test}}' "localhost/stereospot/$target"
+    images inspect --type image --format '{{.Docker.Config.User}} {{.Docker.Config.Healthcheck.Test}}{{println}}' "localhost/stereospot/$target"
   done
   for target in web-ui media-worker stereo-inference; do
     within "$target" stereospot version # which runs FFmpeg
