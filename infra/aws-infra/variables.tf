@@ -483,7 +483,7 @@ variable "monthly_budget" {
 }
 
 variable "prices" {
-  description = "US dollars, from which the services' metrics estimate what a film costs. The defaults are those of us-east-1, x86-64 on demand, price lists of March 2026: a vCPU-hour, a GB-hour of memory, a GB-hour of disk above the first 20, an hour of the inference instance, and a thousand requests on average."
+  description = "US dollars, from which the services' metrics estimate what a film costs. The defaults are those of us-east-1, x86-64 on demand, whose dates docs/aws/cost.md gives: a vCPU-hour, a GB-hour of memory, a GB-hour of disk above the first 20, an hour of the inference instance, and a thousand requests on average."
   type = object({
     vcpu_hour   = optional(number, 0.04048)
     gb_hour     = optional(number, 0.004445)
