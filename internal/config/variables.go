@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // Variable is an environment variable that a service reads.
@@ -56,7 +57,7 @@ func settings(of any) []setting {
 		}
 		list = append(list, setting{
 			Variable: Variable{
-				Name: name, Help: f.Tag.Get("help"), Default: f.Tag.Get("default"),
+				Name: name, Help: strings.ReplaceAll(f.Tag.Get("help"), "${enum}", f.Tag.Get("enum")), Default: f.Tag.Get("default"),
 				Required: f.Tag.Get("aws") == "required", Unused: f.Tag.Get("aws") == "unused", Secret: f.Tag.Get("kong") == "-",
 			},
 			value: fmt.Sprint(v.FieldByIndex(f.Index).Interface()),
