@@ -81,7 +81,7 @@ func get(t *testing.T, url string) string {
 // testEndpoint has a film converted through SageMaker's wire protocol, by a worker that is killed on the way and has no
 // FFmpeg. Nothing is paid for twice.
 func testEndpoint(t *testing.T, c *cloud) {
-	_, address := startInference(t, c.env, "--jobs", "2")
+	address := c.run(t, c.env, "inference", "--addr", "127.0.0.1:0", "--jobs", "2").address(t)
 	gate := make(chan struct{})
 	runtime := sagemakertest.New(t.Context(), sagemakertest.Config{
 		S3: s3.NewFromConfig(c.cfg, func(o *s3.Options) { o.UsePathStyle = true }), Endpoint: "films", Container: address, Bucket: c.resources.OutputBucket,
