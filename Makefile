@@ -102,6 +102,11 @@ scaling:
 sim:
 	go test ./internal/tools/sim -run TestScale -count=1 -timeout 60m -v -full
 
+# The true architecture of a model at its real size, and golden values of pre-processing, by Python from PyPI.
+models-check: setup
+	@scripts/setup.sh onnxruntime
+	@scripts/models/check.sh
+
 # The tables of docs/quality.md.
 quality:
 	go run ./internal/tools/quality depth views

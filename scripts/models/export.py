@@ -68,13 +68,6 @@ def check(net, path):
         sys.exit("the exported network differs from the network")
 
 
-def half(path, to):
-    """Writes the network with 16-bit weights and arithmetic, and 32-bit input and output."""
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
-    onnx.save(convert_float_to_float16(onnx.load(str(path)), keep_io_types=True, disable_shape_infer=True), str(to))
-
-
 def main(directory):
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -83,7 +76,6 @@ def main(directory):
     whole = directory / "random-small.onnx"
     export(net, whole)
     check(net, whole)
-    half(whole, directory / "random-small-fp16.onnx")
     quantize_dynamic(str(whole), str(directory / "random-small-quantized.onnx"), weight_type=QuantType.QUInt8)
 
 
