@@ -36,7 +36,7 @@ func newCloud(t *testing.T, cfg aws.Config, visibility time.Duration) *cloud {
 	}
 	c := &cloud{cfg: cfg, name: name, resources: r, platform: platformaws.Connect(cfg, r)}
 	c.env = append(os.Environ(), runAsCommand+"=1",
-		"STEREOSPOT_PLATFORM=aws", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION="+awstest.Region,
+		"STEREOSPOT_PLATFORM=aws", anyKey, "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION="+awstest.Region,
 		"INPUT_BUCKET_NAME="+r.InputBucket, "OUTPUT_BUCKET_NAME="+r.OutputBucket, "JOBS_TABLE_NAME="+r.JobsTable,
 		"SEGMENT_COMPLETIONS_TABLE_NAME="+r.CompletionsTable, "REASSEMBLY_TRIGGERED_TABLE_NAME="+r.TriggeredTable,
 		"STEREOSPOT_SCRATCH_DIR="+t.TempDir(), "STEREOSPOT_MIN_FREE=10MB", "STEREOSPOT_LEASE=3s", "STEREOSPOT_PULSE=200ms",
@@ -123,12 +123,18 @@ func (l *logFile) text() string {
 	return string(text)
 }
 
+// anyKey is the access key of a process whose calls nobody tells from others'.
+const anyKey = "AWS_ACCESS_KEY_ID=test"
+
 // run starts a service, which ends with the test. Its access key is its name, so that its calls can be told from
 // others'.
 func (c *cloud) run(t *testing.T, env []string, args ...string) *service {
 	t.Helper()
 	s := &service{cmd: exec.Command(os.Args[0], args...), log: newLogFile(t, args[0])}
-	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = append([]string{"AWS_ACCESS_KEY_ID=" + args[0]}, env...), s.log, s.log
+	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = slices.Clone(env), s.log, s.log
+	if i := slices.Index(s.cmd.Env, anyKey); i >= 0 {
+		s.cmd.Env[i] = "AWS_ACCESS_KEY_ID=" + args[0]
+	}
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
