@@ -109,7 +109,7 @@ models-check: setup
 
 # The tables of docs/quality.md.
 quality:
-	go run ./internal/tools/quality depth views
+	go run ./internal/tools/quality depth views fill
 
 # Every fuzz target for a little while.
 FUZZTIME ?= 20s

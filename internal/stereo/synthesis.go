@@ -7,7 +7,11 @@ package stereo
 // stereoscopic display using image warping", 1995), so near wins over far without a depth buffer:
 // from right to left for the left view, where near things move right, and the other way round for
 // the right view. A segment that has turned over is the far side of a silhouette and is not drawn.
-// A segment torn at a cliff leaves a gap, which continues its far side, mirrored at the edge.
+// A segment torn at a cliff leaves a gap, which continues its far side, mirrored at the edge and stretched.
+
+// fillStretch is by how much what fills a gap is stretched. Mirrored as it is, it would run against the silhouette at the
+// same speed; the wider it is stretched, the stiller it holds, and the less detail it has (docs/quality.md has figures).
+const fillStretch = 4
 
 // maxStretch is the largest length of a drawn segment, in 1/256 pixel: its ends differ by a cliff at most.
 const maxStretch = fixOne + cliff
@@ -91,20 +95,20 @@ func mapLeft(places, shift []int32, margin int, inv *reciprocals) {
 // mirrorRight fills pixels [from, to) with the surface that starts at source pixel x, which appears
 // at start, mirrored to the left.
 func mirrorRight(places, shift []int32, from, to int32, x int, start int32) {
-	reach := surfaceReach(shift, x, 1, int(to-from)+1)
+	reach := surfaceReach(shift, x, 1, int(to-from)/fillStretch+1)
 	base := int32(x) << fixBits
 	for p := from; p < to; p++ {
-		places[p] = base + fold(start-p<<fixBits, reach)
+		places[p] = base + fold((start-p<<fixBits)/fillStretch, reach)
 	}
 }
 
 // mirrorLeft fills pixels [from, to) with the surface that ends at source pixel x, which appears at
 // end, mirrored to the right.
 func mirrorLeft(places, shift []int32, from, to int32, x int, end int32) {
-	reach := surfaceReach(shift, x, -1, int(to-from)+1)
+	reach := surfaceReach(shift, x, -1, int(to-from)/fillStretch+1)
 	base := int32(x) << fixBits
 	for p := from; p < to; p++ {
-		places[p] = base - fold(p<<fixBits-end, reach)
+		places[p] = base - fold((p<<fixBits-end)/fillStretch, reach)
 	}
 }
 

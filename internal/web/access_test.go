@@ -277,7 +277,7 @@ func TestPagesElsewhereChangeNothing(t *testing.T) {
 		}
 	}
 	if got := s.as("", "POST", "/api/v1/jobs", `{"title":"a"}`, "Sec-Fetch-Site", "same-origin"); got.status != 201 {
-		t.Errorf("the own page got %d", got.status)
+		t.Errorf("the own page got %d: %s", got.status, got.body)
 	}
 }
 

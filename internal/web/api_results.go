@@ -25,6 +25,35 @@ func (s *Server) resultRoutes() {
 	handle(s, answering(playlist, "audio/x-mpegurl"), s.playlist)
 	thumbnail := op(jobsOwner, "get-thumbnail", http.MethodGet, "/jobs/{id}/thumbnail", "Get a small picture of the result", http.StatusOK)
 	huma.Register(s.api, answering(thumbnail, "image/jpeg"), s.thumbnail)
+	report := op(jobsOwner, "get-report", http.MethodGet, "/jobs/{id}/report", "Get what is known of the result's depth, comfort and scenes", http.StatusOK)
+	huma.Register(s.api, answering(report, "application/json"), s.published(job.ReportKey, "application/json"))
+	picture := op(jobsOwner, "get-report-picture", http.MethodGet, "/jobs/{id}/report.png", "See the result's parallax over time", http.StatusOK)
+	huma.Register(s.api, answering(picture, "image/png"), s.published(job.ReportPictureKey, "image/png"))
+}
+
+// published answers with an object that comes with the film.
+func (s *Server) published(key func(id string) string, contentType string) func(context.Context, *JobPath) (*huma.StreamResponse, error) {
+	return func(ctx context.Context, _ *JobPath) (*huma.StreamResponse, error) {
+		r, o, err := s.Platform.Output.Get(ctx, key(jobOf(ctx).ID), 0, -1)
+		if errors.Is(err, platform.ErrNotFound) {
+			return nil, huma.Error404NotFound("there is no report: it comes with the finished film")
+		}
+		if err != nil {
+			return nil, s.problem(ctx, err)
+		}
+		return streamed(r, o.Size, contentType), nil
+	}
+}
+
+// streamed answers with what r holds and closes it.
+func streamed(r io.ReadCloser, size int64, contentType string) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		defer r.Close()
+		ctx.SetHeader("Content-Type", contentType)
+		ctx.SetHeader("Content-Length", fmt.Sprint(size))
+		ctx.SetHeader("Cache-Control", "private, max-age=60")
+		_, _ = io.Copy(ctx.BodyWriter(), r) // the other end may be gone
+	}}
 }
 
 // answering describes an operation whose answer isn't JSON.
@@ -166,11 +195,5 @@ func (s *Server) thumbnail(ctx context.Context, _ *thumbnailRequest) (*huma.Stre
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
-	return &huma.StreamResponse{Body: func(ctx huma.Context) {
-		defer r.Close()
-		ctx.SetHeader("Content-Type", "image/jpeg")
-		ctx.SetHeader("Content-Length", fmt.Sprint(o.Size))
-		ctx.SetHeader("Cache-Control", "private, max-age=60")
-		_, _ = io.Copy(ctx.BodyWriter(), r) // the other end may be gone
-	}}, nil
+	return streamed(r, o.Size, "image/jpeg"), nil
 }

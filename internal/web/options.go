@@ -18,7 +18,8 @@ func defaultOptions() job.Options {
 	return o
 }
 
-// optionsPatch is job.Options with any field left out. It changes only what it names.
+// optionsPatch is job.Options with any field left out, and with the name of a preset, which what else it names goes
+// before. It changes only what it names.
 type optionsPatch json.RawMessage
 
 // UnmarshalJSON keeps the text for apply.
@@ -27,9 +28,17 @@ func (p *optionsPatch) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Schema implements huma.SchemaProvider: job.Options, nothing of it required.
+// Schema implements huma.SchemaProvider: job.Options, nothing of it required, and a preset.
 func (optionsPatch) Schema(r huma.Registry) *huma.Schema {
-	return optional(r, huma.SchemaFromType(r, reflect.TypeFor[job.Options]()))
+	s := optional(r, huma.SchemaFromType(r, reflect.TypeFor[job.Options]()))
+	preset := &huma.Schema{Type: huma.TypeString, Description: "Sets divergence, convergence, limits and floating window"}
+	for _, p := range job.Presets() {
+		preset.Enum = append(preset.Enum, string(p))
+	}
+	preset.PrecomputeMessages()
+	s.Properties["preset"] = preset
+	s.PrecomputeMessages()
+	return s
 }
 
 // optional copies a schema, at every depth, without what it requires.
@@ -56,9 +65,8 @@ func (s *Server) applyOptions(base job.Options, p optionsPatch) (job.Options, er
 		if renamesDepth(p) {
 			base.Depth = job.DepthOptions{}
 		}
-		d := json.NewDecoder(bytes.NewReader(p))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&base); err != nil {
+		var err error
+		if base, err = p.over(base); err != nil {
 			return base, huma.Error422UnprocessableEntity("options: " + err.Error())
 		}
 	}
@@ -69,4 +77,26 @@ func (s *Server) applyOptions(base job.Options, p optionsPatch) (job.Options, er
 		return base, huma.Error422UnprocessableEntity("options: " + err.Error())
 	}
 	return base, nil
+}
+
+// over returns base with what p names changed: first by its preset, then by its fields.
+func (p optionsPatch) over(base job.Options) (job.Options, error) {
+	named := struct {
+		Preset string `json:"preset"`
+		job.Options
+	}{Options: base}
+	if err := json.Unmarshal(p, &struct{ Preset *string }{&named.Preset}); err != nil {
+		return base, err
+	}
+	if named.Preset != "" {
+		preset, err := job.ParsePreset(named.Preset)
+		if err != nil {
+			return base, err
+		}
+		named.Stereo = preset.Stereo(named.Stereo)
+	}
+	d := json.NewDecoder(bytes.NewReader(p))
+	d.DisallowUnknownFields()
+	err := d.Decode(&named)
+	return named.Options, err
 }

@@ -34,11 +34,13 @@ func formOptions(form url.Values) (optionsPatch, error) {
 // formField returns how a field's text is read.
 func formField(name string) (read func(string) (any, error), known bool) {
 	switch name {
-	case "format", "depth.model", "stereo.eyes", "stereo.anaglyph", "encode.codec", "encode.preset", "encode.container":
+	case "format", "preset", "depth.model", "stereo.eyes", "stereo.anaglyph", "encode.codec", "encode.preset", "encode.container":
 		return func(s string) (any, error) { return s, nil }, true
-	case "stereo.divergence", "stereo.convergence", "stereo.foreground_scale":
+	case "stereo.auto_convergence", "stereo.floating_window":
+		return func(s string) (any, error) { return s == "on", nil }, true
+	case "stereo.divergence", "stereo.convergence", "stereo.foreground_scale", "stereo.max_near", "stereo.max_far", "stereo.edge_dilation":
 		return func(s string) (any, error) { return strconv.ParseFloat(s, 64) }, true
-	case "encode.crf":
+	case "encode.crf", "encode.height":
 		return func(s string) (any, error) { return strconv.Atoi(s) }, true
 	case "start", "duration":
 		return func(s string) (any, error) { return formSeconds(s) }, true

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,12 +14,32 @@ import (
 // draftView is the page of a film that waits for its file or its start; without an ID that of a new one.
 type draftView struct {
 	filmView
-	Size     int64
-	Started  bool
-	Received string // of the upload, in words; empty: nothing yet
-	Formats  []formatChoice
-	Presets  []string
-	Depths   []depthChoice
+	Size      int64
+	Started   bool
+	Received  string // of the upload, in words; empty: nothing yet
+	Formats   []formatChoice
+	Strengths []strengthChoice
+	Presets   []string // of the encoder
+	Depths    []depthChoice
+}
+
+// strengthChoice is one of the presets to choose from: how deep.
+type strengthChoice struct {
+	Preset, Name, About string
+	Sets                string // its options as JSON, for the page's script
+	Chosen              bool
+}
+
+// strengthChoices lists the presets; chosen is the one that says what o has.
+func strengthChoices(o job.StereoOptions) []strengthChoice {
+	var all []strengthChoice
+	for _, p := range job.Presets() {
+		set := p.Stereo(o)
+		text, _ := json.Marshal(set) // numbers and strings
+		name := strings.ToUpper(string(p[:1])) + string(p[1:])
+		all = append(all, strengthChoice{string(p), name, p.About(), string(text), set == o})
+	}
+	return all
 }
 
 // formatChoice is one of the pictures to choose from.
@@ -39,6 +60,7 @@ func newDraft(j Job) draftView {
 		name, use := formatWords(f)
 		d.Formats = append(d.Formats, formatChoice{string(f), name, use, f == j.Options.Format})
 	}
+	d.Strengths = strengthChoices(j.Options.Stereo)
 	d.Presets = []string{"ultrafast", "veryfast", "fast", "slow", "veryslow"}
 	return d
 }

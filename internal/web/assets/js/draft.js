@@ -2,7 +2,7 @@
 // its file or for its start.
 import { call, patiently } from "./api.js";
 import { Film } from "./film.js";
-import { mirror, readOptions } from "./options.js";
+import { mirror, presets, readOptions } from "./options.js";
 import { Preview } from "./preview.js";
 import { Uploads } from "./upload.js";
 
@@ -18,6 +18,7 @@ class Draft {
     this.start = root.querySelector("[data-start]");
     this.preview = new Preview(root.querySelector(".preview"), () => this.options());
     mirror(this.form);
+    presets(this.form);
     this.#files();
     this.#choices();
     this.form.addEventListener("submit", (event) => {

@@ -17,6 +17,8 @@ function value(field) {
       return field.value === "" ? Number(field.dataset.empty ?? 0) : Number(field.value);
     case "time":
       return seconds(field.value);
+    case "flag":
+      return field.checked;
   }
   return field.value;
 }
@@ -35,4 +37,24 @@ export function mirror(form) {
   const shown = "input[type=range][data-option]";
   form.querySelectorAll(shown).forEach(write);
   form.addEventListener("input", (event) => event.target.matches(shown) && write(event.target));
+}
+
+// presets has each preset set its options' fields, and goes unchosen when a person changes one of them.
+export function presets(form) {
+  const group = form.querySelector("[data-presets]");
+  if (!group) return;
+  group.addEventListener("change", ({ target }) => {
+    for (const [name, value] of Object.entries(JSON.parse(target.dataset.sets))) {
+      const field = form.elements[`stereo.${name}`];
+      if (!field) continue;
+      if (field.type === "checkbox") field.checked = value;
+      else field.value = field.type === "number" && !value ? "" : value;
+      field.dispatchEvent(new CustomEvent("input", { bubbles: true, detail: "preset" }));
+    }
+  });
+  form.addEventListener("input", (event) => {
+    const made = Object.keys(JSON.parse(group.querySelector("[data-sets]").dataset.sets)).filter((name) => name !== "eyes" && name !== "anaglyph");
+    if (event.detail === "preset" || !made.some((name) => event.target.name === `stereo.${name}`)) return;
+    for (const choice of group.querySelectorAll("input")) choice.checked = false;
+  });
 }

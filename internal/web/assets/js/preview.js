@@ -59,12 +59,7 @@ export class Preview {
     const { stereo } = this.options();
     const kind = this.figure.querySelector("[name=kind]:checked").value;
     const query = { at: this.moment.value, kind };
-    if (kind === "anaglyph") {
-      Object.assign(query, {
-        divergence: stereo.divergence, convergence: stereo.convergence, eyes: stereo.eyes,
-        foreground_scale: stereo.foreground_scale, anaglyph: stereo.anaglyph,
-      });
-    }
+    if (kind === "anaglyph") Object.assign(query, stereo);
     return String(new URLSearchParams(query));
   }
 
