@@ -82,7 +82,6 @@ func (p *Pipeline) convert(ctx context.Context, j job.Job, req inference.Request
 	}
 	p.observe(Event{JobID: j.ID, Stage: Converting, Segment: req.Index, Frames: res.Frames, SegmentDone: true, Seconds: res.Seconds})
 	p.Log.InfoContext(ctx, "segment converted", "job_id", j.ID, "segment", req.Index, "frames", res.Frames, "seconds", res.Seconds)
-	p.thumbnail(ctx, j, req.Output, res.Frames)
 	return nil
 }
 
@@ -188,9 +187,15 @@ func (p *Pipeline) Complete(ctx context.Context, key string) error {
 }
 
 // created records the converted segment whose event says that it was made. It isn't looked at again: should it be gone
-// since, reassembly, which reads every one, has it made anew.
+// since, reassembly, which reads every one, has it made anew. The first one here also gives the job its picture: whoever
+// converts may have no FFmpeg.
 func (p *Pipeline) created(ctx context.Context, id string, index int) error {
-	return p.record(ctx, platform.Completion{JobID: id, Index: index, Key: job.OutputKey(id, index), Completed: p.Now()})
+	key := job.OutputKey(id, index)
+	if err := p.record(ctx, platform.Completion{JobID: id, Index: index, Key: key, Completed: p.Now()}); err != nil {
+		return err
+	}
+	p.thumbnail(ctx, id, key)
+	return nil
 }
 
 // record writes a completion down and evaluates the trigger.

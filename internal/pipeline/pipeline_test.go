@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
+	"image/jpeg"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -189,6 +191,35 @@ func TestSegmentsMayAllCompleteBeforeChunkingIsRecorded(t *testing.T) {
 	}
 	b.must(t, b.Reassemble(t.Context(), b.job))
 	b.checkFinal(t)
+}
+
+// picturesRefused is FFmpeg, but for pictures.
+type picturesRefused struct{ ffmpeg }
+
+func (picturesRefused) Still(context.Context, string, int, int) ([]byte, error) {
+	return nil, errors.New("there is no FFmpeg here")
+}
+
+func TestThePictureIsMadeByWhoRecordsASegment(t *testing.T) {
+	b := newBench(t)
+	b.Pulse = time.Second
+	b.must(t, b.Chunk(t.Context(), b.job))
+	b.Films = picturesRefused{} // whoever converts may have no FFmpeg of its own
+	b.must(t, b.Convert(t.Context(), b.segment(1)))
+	if _, err := b.Output.Head(t.Context(), job.PreviewKey(b.job)); !errors.Is(err, platform.ErrNotFound) {
+		t.Fatalf("a picture before anything is recorded: %v", err)
+	}
+	b.Films = nil
+	event := job.EncodeObjectCreated(job.ObjectCreated{Bucket: "output", Key: job.OutputKey(b.job, 1), Time: b.now})
+	b.must(t, b.Handle(t.Context(), platform.SegmentOutputQueue, event))
+	r, _, err := b.Output.Get(t.Context(), job.PreviewKey(b.job), 0, -1)
+	b.must(t, err)
+	defer r.Close()
+	picture, err := jpeg.Decode(r)
+	b.must(t, err)
+	if size := picture.Bounds().Size(); size != image.Pt(128, 36) {
+		t.Errorf("the picture of two eyes of 64x36 has %v", size)
+	}
 }
 
 func TestReassemblyWaitsForALeaseAndOutlivesADeadHolder(t *testing.T) {

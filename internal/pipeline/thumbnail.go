@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"strconv"
 
+	"github.com/stereospot/stereospot/internal/inference"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/platform"
 )
@@ -14,18 +17,18 @@ const thumbnailWidth = 640
 
 // thumbnail publishes a frame from the middle of a converted segment as the job's picture when it has none. It
 // is there for people to look at: a job goes on without it.
-func (p *Pipeline) thumbnail(ctx context.Context, j job.Job, output string, frames int) {
-	if p.Pulse <= 0 || j.CompletedSegments > 0 || p.rows.picture(j.ID, true) {
+func (p *Pipeline) thumbnail(ctx context.Context, jobID, output string) {
+	if p.Pulse <= 0 || p.rows.picture(jobID, true) {
 		return // nobody watches, or an earlier segment gave it
 	}
-	err := p.makeThumbnail(ctx, j.ID, output, frames)
+	err := p.makeThumbnail(ctx, jobID, output)
 	if err != nil {
-		p.rows.picture(j.ID, false) // another segment may
+		p.rows.picture(jobID, false) // another segment may
 	}
-	p.warn(ctx, j.ID, "no thumbnail was made", err)
+	p.warn(ctx, jobID, "no thumbnail was made", err)
 }
 
-func (p *Pipeline) makeThumbnail(ctx context.Context, jobID, output string, frames int) error {
+func (p *Pipeline) makeThumbnail(ctx context.Context, jobID, output string) error {
 	key := job.PreviewKey(jobID)
 	if _, err := p.Output.Head(ctx, key); !errors.Is(err, platform.ErrNotFound) {
 		return err
@@ -35,9 +38,13 @@ func (p *Pipeline) makeThumbnail(ctx context.Context, jobID, output string, fram
 		return err
 	}
 	defer remove()
-	path, err := platform.Fetch(ctx, p.Output, output, dir)
+	path, o, err := platform.FetchObject(ctx, p.Output, output, dir)
 	if err != nil {
 		return err
+	}
+	frames, err := strconv.Atoi(o.Metadata[inference.MetaFrames])
+	if err != nil {
+		return fmt.Errorf("frames of %s: %w", output, err)
 	}
 	picture, err := p.films().Still(ctx, path, frames/2, thumbnailWidth)
 	if err != nil {

@@ -38,7 +38,7 @@ func (w *Worker) judge(ctx context.Context, m platform.Message, err error, log *
 		return Returned, w.handBack(ctx, m)
 	case errors.As(err, &wait):
 		log.DebugContext(ctx, "message put off", "delay", wait.Delay, "cause", err)
-		return Waited, w.sendAnew(ctx, m, wait.Delay)
+		return Waited, w.putOff(ctx, m, wait.Delay)
 	case errors.As(err, &permanent):
 		return GivenUp, w.giveUp(ctx, m, err, log, func() error { return w.Queue.Delete(ctx, m.Handle) })
 	case m.Receive >= platform.MaxReceives:
@@ -66,6 +66,19 @@ func (w *Worker) giveUp(ctx context.Context, m platform.Message, err error, log 
 		return err
 	}
 	return end()
+}
+
+// putOff has a message come back after delay. One that hasn't failed yet comes as a copy, so that waiting uses up none of
+// its deliveries. One that has failed keeps its count, or two copies whose work always fails would wait for each other
+// in turn and never be given up. On its last delivery it goes: what it waited for has a message of its own.
+func (w *Worker) putOff(ctx context.Context, m platform.Message, delay time.Duration) error {
+	switch {
+	case m.Receive >= platform.MaxReceives:
+		return w.Queue.Delete(ctx, m.Handle)
+	case m.Receive > 1:
+		return w.Queue.Extend(ctx, m.Handle, delay)
+	}
+	return w.sendAnew(ctx, m, delay)
 }
 
 // handBack makes the message visible at once. One on its last delivery would become a dead letter by that though

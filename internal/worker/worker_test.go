@@ -304,6 +304,25 @@ func TestWaitingIsNoFailureHoweverOften(t *testing.T) {
 	}
 }
 
+func TestCopiesOfAMessageWhoseWorkAlwaysFailsAreGivenUpThoughTheyWaitForEachOther(t *testing.T) {
+	var busy sync.Mutex
+	r := newRig(t, func(context.Context, platform.Message) error {
+		if !busy.TryLock() {
+			return &Wait{Delay: time.Millisecond, Err: platform.ErrLeaseHeld}
+		}
+		defer busy.Unlock()
+		time.Sleep(5 * time.Millisecond) // the work, in which the others wait
+		return errors.New("no luck")
+	}, func(c *Config) { c.Concurrency = 3 })
+	r.send(t, "x", "x", "x")
+	r.run(t)
+	until(t, "the queue is empty", func() bool { return r.left(t) == 0 })
+	r.stop()
+	if r.gaveUp() == 0 {
+		t.Error("nobody was told that the work fails")
+	}
+}
+
 func TestFullDiskUsesUpNoDeliveries(t *testing.T) {
 	n := 0
 	r := newRig(t, func(context.Context, platform.Message) error {
