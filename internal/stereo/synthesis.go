@@ -41,8 +41,10 @@ func mapRight(places, shift []int32, margin int, inv *reciprocals) {
 	from := ceilFix(at)                     // the first pixel from there
 	bare := from                            // first pixel that nothing covers yet
 	clear(places[:from])
+	here := int32(margin) << fixBits // where pixel x would appear without a shift
 	for x := 1; x < len(shift); x++ {
-		end := int32(margin+x)<<fixBits - shift[x]
+		here += fixOne
+		end := here - shift[x]
 		to := ceilFix(end)
 		if to > from {
 			if d := end - at; d <= maxStretch {
@@ -73,8 +75,10 @@ func mapLeft(places, shift []int32, margin int, inv *reciprocals) {
 	for p := int(to); p < len(places); p++ {
 		places[p] = last
 	}
+	here := int32(margin+n-1) << fixBits // where pixel x would appear without a shift
 	for x := n - 2; x >= 0; x-- {
-		start := int32(margin+x)<<fixBits + shift[x]
+		here -= fixOne
+		start := here + shift[x]
 		from := ceilFix(start)
 		if to > from {
 			if d := at - start; d <= maxStretch {
