@@ -49,6 +49,12 @@ func (d modelsDir) store() (*models.Store, error) {
 
 type modelsListCommand struct{ modelsDir }
 
+// Help implements kong's detailed help.
+func (modelsListCommand) Help() string {
+	return `  stereospot models list
+  stereospot models list --models-dir /srv/models`
+}
+
 // Run implements the command.
 func (c *modelsListCommand) Run(std streams) error {
 	store, err := c.store()
@@ -96,6 +102,14 @@ type modelsPullCommand struct {
 	modelsDir
 	AcceptLicense bool `help:"Agree to a licence that forbids commercial use, without being asked."`
 	Quiet         bool `short:"q" help:"Print errors and paths only."`
+}
+
+// Help implements kong's detailed help.
+func (modelsPullCommand) Help() string {
+	return `  stereospot models pull depth-anything-v2-small
+  HF_ENDPOINT=https://mirror.example stereospot models pull depth-anything-v2-small
+
+The file is compared with its SHA-256 before it is used. A download that broke off goes on where it was.`
 }
 
 // Run implements the command.
@@ -166,6 +180,12 @@ type modelsVerifyCommand struct {
 	modelsDir
 }
 
+// Help implements kong's detailed help.
+func (modelsVerifyCommand) Help() string {
+	return `  stereospot models verify
+  stereospot models verify depth-anything-v2-small`
+}
+
 // Run implements the command.
 func (c *modelsVerifyCommand) Run(std streams) error {
 	store, err := c.store()
@@ -203,6 +223,11 @@ func (c *modelsVerifyCommand) Run(std streams) error {
 type modelsPathCommand struct {
 	Name string `arg:"" help:"An installed model."`
 	modelsDir
+}
+
+// Help implements kong's detailed help.
+func (modelsPathCommand) Help() string {
+	return `  stereospot models path depth-anything-v2-small`
 }
 
 // Run implements the command.

@@ -153,7 +153,7 @@ func TestWorkUnderWayEndsAfterOneSignal(t *testing.T) {
 
 func TestRolesListEveryWrongSettingAtOnce(t *testing.T) {
 	for _, role := range []string{"serve", "web-ui", "media-worker", "video-worker"} {
-		r := stereospot(t, role, "--pulse", "0s", "--visibility", "1ms", "--data-dir", t.TempDir())
+		r := stereospot(t, role, "--pulse", "1ms", "--visibility", "1ms", "--data-dir", t.TempDir())
 		if r.code != exitUsage || !strings.Contains(r.err, "--pulse") || !strings.Contains(r.err, "--visibility") {
 			t.Errorf("%s: exit %d: %s", role, r.code, r.err)
 		}

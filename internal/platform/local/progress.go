@@ -30,7 +30,7 @@ func (r progress) Begin(ctx context.Context, jobID string, p platform.SegmentPro
 		jobID, p.Index, p.Frames, p.Started.UnixNano(), p.Updated.UnixNano(), int64(fresh))
 	err = unlessOne(result, err, platform.ErrLeaseHeld)
 	if errors.Is(err, platform.ErrLeaseHeld) {
-		if _, gone := (jobs{r.s}).Get(ctx, jobID); gone != nil {
+		if _, gone := (jobs(r)).Get(ctx, jobID); gone != nil {
 			return gone
 		}
 	}
