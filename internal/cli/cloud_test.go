@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/platform"
 	platformaws "github.com/stereospot/stereospot/internal/platform/aws"
 	"github.com/stereospot/stereospot/internal/platform/aws/awstest"
@@ -40,7 +43,7 @@ func newCloud(t *testing.T, cfg aws.Config, visibility time.Duration) *cloud {
 		"INPUT_BUCKET_NAME="+r.InputBucket, "OUTPUT_BUCKET_NAME="+r.OutputBucket, "JOBS_TABLE_NAME="+r.JobsTable,
 		"SEGMENT_COMPLETIONS_TABLE_NAME="+r.CompletionsTable, "REASSEMBLY_TRIGGERED_TABLE_NAME="+r.TriggeredTable,
 		"STEREOSPOT_SCRATCH_DIR="+t.TempDir(), "STEREOSPOT_MIN_FREE=10MB", "STEREOSPOT_LEASE=3s", "STEREOSPOT_PULSE=200ms",
-		"STEREOSPOT_RETRY=200ms", "STEREOSPOT_RECONCILE_EVERY=500ms", "STEREOSPOT_RESEND_AFTER=5s",
+		"STEREOSPOT_RETRY=200ms", "STEREOSPOT_RECONCILE_EVERY=500ms", "STEREOSPOT_RESEND_AFTER=20s",
 	)
 	c.env = append(c.env, "AWS_ENDPOINT_URL="+*cfg.BaseEndpoint)
 	for q, url := range r.QueueURLs {
@@ -70,6 +73,33 @@ func (c *cloud) word(resource string) string {
 	return words[table]
 }
 
+// repeatEvents sends the events of all objects that speak of themselves again, in random order.
+func (c *cloud) repeatEvents(t *testing.T) {
+	t.Helper()
+	for _, n := range platform.Notifications() {
+		store, name := c.platform.Input, c.resources.InputBucket
+		if n.Bucket == platform.OutputBucket {
+			store, name = c.platform.Output, c.resources.OutputBucket
+		}
+		list, _, err := store.List(t.Context(), n.Prefix, "", 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range rand.Perm(len(list)) {
+			if !strings.HasSuffix(list[i].Key, n.Suffix) {
+				continue
+			}
+			event := job.EncodeObjectCreated(job.ObjectCreated{Bucket: name, Key: list[i].Key, Size: list[i].Size, Time: list[i].Modified})
+			if err := c.platform.Queues[n.Queue].Send(t.Context(), 0, event); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// segmentOf names a segment as "{job_id}/{index}".
+func segmentOf(jobID string, index int) string { return jobID + "/" + strconv.Itoa(index) }
+
 // checkPermissions holds the calls that the emulator has seen against those that the documentation permits, of each
 // service by the access key that is its name.
 func (c *cloud) checkPermissions(t *testing.T, calls *awstest.Calls) {
@@ -91,6 +121,24 @@ func (c *cloud) checkPermissions(t *testing.T, calls *awstest.Calls) {
 			t.Errorf("%s has called %s on %s (%s) %d times: its permissions don't say so", call.Caller, call.Action, c.word(call.Resource), call.Resource, n)
 		}
 	}
+}
+
+// submitted is how a submission has ended.
+type submitted struct {
+	result
+	film string // path of what was fetched
+}
+
+// submit uploads a film and fetches its result when that is there; what it returns hears of the end.
+func (c *cloud) submit(t *testing.T, server, film string, options ...string) <-chan submitted {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "out"+filepath.Ext(film))
+	ended := make(chan submitted, 1)
+	go func() {
+		args := append([]string{"submit", film, "-o", out, "--encoder-preset", "ultrafast", "--server", server}, options...)
+		ended <- submitted{stereospot(t, args...), out}
+	}()
+	return ended
 }
 
 // service is a process of a deployment.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/stereospot/stereospot/internal/inference/sagemakertest"
 	"github.com/stereospot/stereospot/internal/platform"
+	"github.com/stereospot/stereospot/internal/platform/aws/awstest"
 )
 
 // tinyFilm is three segments of four frames each under killOptions.
@@ -79,13 +81,28 @@ func get(t *testing.T, url string) string {
 }
 
 // testEndpoint has a film converted through SageMaker's wire protocol, by a worker that is killed on the way and has no
-// FFmpeg. Nothing is paid for twice.
-func testEndpoint(t *testing.T, c *cloud) {
+// FFmpeg, over lines that break once each, with every event coming twice and answers that come late. Nothing is paid for
+// twice.
+func testEndpoint(t *testing.T, c *cloud, emulator *awstest.Emulator) {
+	lines, err := emulator.Lines()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range lines {
+		c.env = append(c.env, l.Env())
+	}
 	address := c.run(t, c.env, "inference", "--addr", "127.0.0.1:0", "--jobs", "2").address(t)
-	gate := make(chan struct{})
+	late := make(chan struct{})
+	var doomedTries atomic.Int64
 	runtime := sagemakertest.New(t.Context(), sagemakertest.Config{
 		S3: s3.NewFromConfig(c.cfg, func(o *s3.Options) { o.UsePathStyle = true }), Endpoint: "films", Container: address, Bucket: c.resources.OutputBucket,
-		Behave: func(sagemakertest.Call) sagemakertest.Behaviour { return sagemakertest.Behaviour{After: gate} },
+		Behave: func(call sagemakertest.Call) sagemakertest.Behaviour {
+			if call.Request.Format == doomed {
+				doomedTries.Add(1)
+				return sagemakertest.Behaviour{Mode: sagemakertest.Vanished}
+			}
+			return sagemakertest.Behaviour{After: late}
+		},
 	})
 	wire := httptest.NewServer(runtime)
 	t.Cleanup(func() { runtime.Close(); wire.Close() })
@@ -94,11 +111,9 @@ func testEndpoint(t *testing.T, c *cloud) {
 	web := c.run(t, c.env, "web-ui", "--addr", "127.0.0.1:0")
 	c.run(t, c.env, "media-worker")
 	video := c.run(t, env, "video-worker")
-	film, out := tinyFilm(t), filepath.Join(t.TempDir(), "out.mp4")
-	ended := make(chan result, 1)
-	go func() {
-		ended <- stereospot(t, "submit", film, "-o", out, "--segment-frames", "4", "--encoder-preset", "ultrafast", "--server", web.address(t))
-	}()
+	film := tinyFilm(t)
+	lucky := c.submit(t, web.address(t), film, "--segment-frames", "4")
+	unlucky := c.submit(t, web.address(t), film, "--format", string(doomed))
 	asked := func() bool {
 		list, _, err := c.platform.Output.List(t.Context(), "sagemaker-async-requests/", "", 100)
 		tickets := slices.DeleteFunc(list, func(o platform.Object) bool { return !strings.HasSuffix(o.Key, ".ticket") })
@@ -106,12 +121,16 @@ func testEndpoint(t *testing.T, c *cloud) {
 	}
 	until(t, "every segment is asked for", asked)
 	video.kill()
+	reset := breakOnce(t, lines)
 	c.run(t, env, "video-worker")
-	close(gate)
-	if r := <-ended; r.code != exitDone {
+	reset()
+	c.repeatEvents(t)
+	close(late)
+	r := <-lucky
+	if r.code != exitDone {
 		t.Fatalf("exit %d: %s%s", r.code, r.out, r.err)
 	}
-	got, err := os.ReadFile(out)
+	got, err := os.ReadFile(r.film)
 	if want := undisturbed(t, film); err != nil || string(got) != string(want) {
 		t.Errorf("%d bytes, %v; an undisturbed run has %d others", len(got), err, len(want))
 	}
@@ -123,6 +142,27 @@ func testEndpoint(t *testing.T, c *cloud) {
 	}
 	if len(invocations) != 3 {
 		t.Errorf("%v", invocations)
+	}
+	wantDoomed(t, <-unlucky, "Endpoint films of account 123456789012 not found.", int(doomedTries.Load()), 2*platform.MaxReceives) // its event came twice
+}
+
+// breakOnce has every line reset its connections, and the service behind it fail once. What it returns waits until that
+// has happened, and mends the resets.
+func breakOnce(t *testing.T, lines []*awstest.Line) (mend func()) {
+	t.Helper()
+	opened := make([]int64, len(lines))
+	for i, l := range lines {
+		opened[i] = l.Opened()
+		l.Refuse(1)
+		if err := l.Spoil(awstest.Toxic{Type: "reset_peer", Stream: "downstream", Toxicity: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() {
+		for i, l := range lines {
+			until(t, "a line was reset and its service has failed", func() bool { return l.Opened() > opened[i]+1 && l.Failures() > 0 })
+			l.Clear(t.Context())
+		}
 	}
 }
 

@@ -46,8 +46,8 @@ func Endpoints(t testing.TB) aws.Config {
 	return cfg
 }
 
-// Watched is Endpoints for moto's server alone, and notes who calls what.
-func Watched(t testing.TB) (aws.Config, *Calls) {
+// Watched is Endpoints for moto's server alone, which is returned too: it notes who calls what.
+func Watched(t testing.TB) (aws.Config, *Emulator) {
 	t.Helper()
 	emulator, err := Start()
 	if err != nil {
@@ -58,7 +58,7 @@ func Watched(t testing.TB) (aws.Config, *Calls) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cfg, &emulator.Calls
+	return cfg, emulator
 }
 
 // Config returns an SDK configuration for the emulator at url, or for the one that the environment names when url is
@@ -78,6 +78,7 @@ type Emulator struct {
 	URL   string // of the gate
 	Calls Calls  // that have come to it
 	front *httptest.Server
+	lines []*Line
 	cmd   *exec.Cmd
 	read  chan struct{} // closed when the server's log has ended
 }
@@ -113,6 +114,9 @@ func Start() (*Emulator, error) {
 
 // Close ends the server, which keeps nothing.
 func (e *Emulator) Close() {
+	for _, l := range e.lines {
+		l.close()
+	}
 	if e.front != nil {
 		e.front.Close()
 	}
