@@ -54,7 +54,8 @@ func Runtime(library string) (version string, err error) {
 		return "", err
 	}
 	ort.SetSharedLibraryPath(path)
-	switch err := ort.InitializeEnvironment(ort.WithLogLevelError()); {
+	// What fails is returned; the runtime needn't print it too.
+	switch err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); {
 	case err == nil:
 		return ort.GetVersion(), nil
 	case strings.Contains(err.Error(), "API base"): // the library answers that it doesn't know this version of its interface

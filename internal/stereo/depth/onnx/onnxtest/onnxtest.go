@@ -10,11 +10,12 @@ import (
 
 // Kind is a variety of the network.
 type Kind struct {
-	Half   bool    // 16-bit input, weights and output
-	Fixed  bool    // [1, 3, FixedH, FixedW] only
-	Metric bool    // the output is distance
-	Plane  bool    // the output is [batch, 1, height, width], and all names are others
-	Gain   float32 // of the output; 0 is 1. Networks of different gain are different files with the same maps
+	Half    bool    // 16-bit input, weights and output
+	Fixed   bool    // [1, 3, FixedH, FixedW] only
+	Metric  bool    // the output is distance
+	Plane   bool    // the output is [batch, 1, height, width], and all names are others
+	Failing bool    // it loads, but no run ends well
+	Gain    float32 // of the output; 0 is 1. Networks of different gain are different files with the same maps
 }
 
 // The size of fixed networks.
@@ -84,6 +85,11 @@ func Bytes(k Kind) []byte {
 		g.node("Add", []string{last, "farthest"}, "inverse")
 		g.node("Reciprocal", []string{"inverse"}, "distance")
 		last = "distance"
+	}
+	if k.Failing {
+		g.weights("misfit", []int64{1, 1, 3, 5}, make([]float32, 15)...)
+		g.node("Add", []string{last, "misfit"}, "never")
+		last = "never"
 	}
 	if k.Plane {
 		g.node("Identity", []string{last}, out)
