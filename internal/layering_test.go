@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"tools/sim":             {"inference", "job", "pipeline", "platform", "platform/aws", "platform/gather", "platform/memory", "tools/blank", "worker"},
 	"tools/blank":           {"inference", "job", "media", "pipeline", "platform"},
 	"tools/bench": {"job", "client", "media", "clip", "inference", "pipeline", "platform", "platform/local", "platform/aws", "platform/aws/awstest",
-		"worker", "web", "scene", "stereo", "stereo/yuv", "stereo/depth", "tools/blank"},
+		"worker", "web", "scene", "stereo", "stereo/yuv", "stereo/depth", "stereo/depth/onnx", "tools/blank"},
 	"platform/memory":      {"job", "platform"},
 	"platform/local":       {"job", "platform"},
 	"platform/aws":         {"job", "platform", "platform/gather"},

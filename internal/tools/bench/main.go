@@ -30,6 +30,10 @@ type bench struct {
 	rounds int
 	frames int // of the source for conversions
 	only   string
+	// Of neural depth.
+	model   string // path
+	side    int    // shorter, of the network's pictures, in pixels
+	runtime string // path of ONNX Runtime's library
 }
 
 func run(ctx context.Context, args []string) error {
@@ -39,7 +43,10 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&b.binary, "stereospot", "bin/stereospot", "the program to measure")
 	flags.IntVar(&b.rounds, "rounds", 3, "pairs of runs")
 	flags.IntVar(&b.frames, "frames", 240, "frames of the film-like source")
-	flags.StringVar(&b.only, "only", "", "measure one part: convert, 10bit, 4k, chunk, reassemble, serve, memory, engine, queue, upload, web, control")
+	flags.StringVar(&b.only, "only", "", "measure one part: convert, 10bit, 4k, chunk, reassemble, serve, memory, engine, queue, upload, web, control, onnx")
+	flags.StringVar(&b.model, "model", "work/models/random-small.onnx", "the network of onnx, beside which Python's venv is")
+	flags.IntVar(&b.side, "depth-size", 518, "the shorter side of that network's pictures")
+	flags.StringVar(&b.runtime, "ort-lib", "work/onnxruntime/libonnxruntime.so", "ONNX Runtime's library")
 	setup := flags.String("worker", "", "be a worker under measurement, which control starts")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -57,7 +64,7 @@ func run(ctx context.Context, args []string) error {
 	}{
 		{"convert", b.convert8}, {"10bit", b.convert10}, {"4k", b.convert4K},
 		{"chunk", b.chunk}, {"reassemble", b.reassemble}, {"serve", b.serve}, {"memory", b.memory}, {"engine", b.engine},
-		{"queue", b.queue}, {"upload", b.upload}, {"web", b.web}, {"control", b.control},
+		{"queue", b.queue}, {"upload", b.upload}, {"web", b.web}, {"control", b.control}, {"onnx", b.neural},
 	} {
 		if b.only != "" && b.only != part.name {
 			continue

@@ -26,7 +26,7 @@ func (b *bench) memory(ctx context.Context) error {
 		if err := once(ctx, path, ffmpeg("-stream_loop %d -i %s -c copy %s", times, in, path)); err != nil {
 			return err
 		}
-		peak, err := b.peak(ctx, path)
+		peak, err := b.peak(ctx, "convert", path, "-o", b.path("memory_out.mp4"), "-y", "-q", "--encoder-preset", "ultrafast")
 		if err != nil {
 			return err
 		}
@@ -36,9 +36,9 @@ func (b *bench) memory(ctx context.Context) error {
 	return nil
 }
 
-// peak converts the file and returns the high-water mark of the process's resident set, in bytes.
-func (b *bench) peak(ctx context.Context, in string) (int64, error) {
-	cmd := exec.CommandContext(ctx, b.binary, "convert", in, "-o", b.path("memory_out.mp4"), "-y", "-q", "--encoder-preset", "ultrafast")
+// peak runs StereoSpot and returns the high-water mark of the process's resident set, in bytes.
+func (b *bench) peak(ctx context.Context, args ...string) (int64, error) {
+	cmd := exec.CommandContext(ctx, b.binary, args...)
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
