@@ -52,7 +52,7 @@ lint:
 
 # The race detector slows pixel loops tenfold, so it runs where goroutines meet.
 race:
-	go test -race ./internal/job/... ./internal/platform/... ./internal/pipeline/... ./internal/worker/... ./internal/clip/... ./internal/client/... ./internal/web/hub ./internal/webhook
+	go test -timeout 40m -race ./internal/job/... ./internal/platform/... ./internal/pipeline/... ./internal/worker/... ./internal/clip/... ./internal/client/... ./internal/web/hub ./internal/webhook
 	go test -race ./internal/inference/sagemaker ./internal/inference/service -run 'Loop|Looks|Found|Full|Waits|Caller|Drain'
 
 # The crash test of `make test` with 200 kills instead of 20; minutes on two cores.
@@ -60,7 +60,7 @@ crash: setup-test
 	STEREOSPOT_TEST_KILLS=200 go test ./internal/cli -run TestKilledWorkersLoseNothing -v -count=1 -timeout 60m
 
 test: setup-test lint
-	go test ./...
+	go test -timeout 40m ./...
 	$(MAKE) race
 
 # A deployment on AWS on this machine, empty, in an emulator; it prints what web-ui and the workers need to find it.
