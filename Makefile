@@ -8,7 +8,7 @@ SHELL := /bin/bash
 BIN := bin/stereospot
 SOURCES := $(shell find . -name '*.go' -not -path './node_modules/*') go.mod go.sum
 
-.PHONY: emulator image-check nx-test build assets setup setup-test serve demo convert test lint race fuzz bench sim quality infra-scan scaling clean
+.PHONY: crash e2e emulator image-check nx-test build assets setup setup-test serve demo convert test lint race fuzz bench sim quality infra-scan scaling clean
 
 build: $(BIN)
 
@@ -58,6 +58,11 @@ race:
 # The crash test of `make test` with 200 kills instead of 20; minutes on two cores.
 crash: setup-test
 	STEREOSPOT_TEST_KILLS=200 go test ./internal/cli -run TestKilledWorkersLoseNothing -v -count=1 -timeout 60m
+
+# The services on an emulated AWS under kills, bad lines, repeated events and a moody endpoint, in rounds for SOAK.
+SOAK ?= 10m
+e2e: setup-test
+	STEREOSPOT_TEST_SOAK=$(SOAK) go test ./internal/cli -run TestFilmsOutlastRoughWeather -v -count=1 -timeout 120m
 
 test: setup-test lint
 	go test -timeout 40m ./...

@@ -85,7 +85,7 @@ func (w *wall) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if in.Format == doomed {
-		w.breakDown(answer)
+		w.breakDown(answer, in)
 		return
 	}
 	if !w.pass(r) {
@@ -101,9 +101,10 @@ func (w *wall) ServeHTTP(answer http.ResponseWriter, r *http.Request) {
 	_, _ = answer.Write(said.Body.Bytes()) // the client may be gone
 }
 
-func (w *wall) breakDown(answer http.ResponseWriter) {
+func (w *wall) breakDown(answer http.ResponseWriter, in inference.Invocation) {
 	w.mu.Lock()
 	w.tries++
+	w.broken[segmentName(in)]++
 	w.mu.Unlock()
 	answer.WriteHeader(http.StatusInternalServerError)
 	_ = json.NewEncoder(answer).Encode(inference.NewFailure(http.StatusInternalServerError, errors.New(doomedReason))) // the client may be gone
@@ -137,7 +138,7 @@ func (w *wall) note(in inference.Invocation, said *httptest.ResponseRecorder, go
 	if said.Code == http.StatusOK && json.Unmarshal(said.Body.Bytes(), &a) == nil && !a.Kept {
 		w.done[segment]++
 	}
-	if gone || said.Code != http.StatusOK && said.Code != http.StatusServiceUnavailable {
+	if gone || said.Code != http.StatusOK {
 		w.broken[segment]++
 	}
 }
