@@ -79,11 +79,12 @@ func testServices(t *testing.T, c *cloud, calls *awstest.Calls) {
 	if r := stereospot(t, "smoke-test", "--server", web.address(t)); r.code != exitDone {
 		t.Fatalf("exit %d: %s%s", r.code, r.out, r.err)
 	}
-	wantDoomed(t, <-unlucky, doomedReason, wall.doomedTries(), platform.MaxReceives)
+	failed := <-unlucky
+	wantDoomed(t, failed, doomedReason, wall.doomedTries(), platform.MaxReceives)
 	release := wall.hold()
 	defer release()
-	film := crashSource(t)
-	lucky := c.submit(t, web.address(t), film, "--segment-frames", "25")
+	film := tinyFilm(t)
+	lucky := c.submit(t, web.address(t), film, "--segment-frames", "3")
 	const segments = 4
 	until(t, "every segment is being converted", func() bool { return wall.waiting() == segments })
 	wantSwiftEnd(t, video)
@@ -97,7 +98,7 @@ func testServices(t *testing.T, c *cloud, calls *awstest.Calls) {
 	if r.code != exitDone {
 		t.Fatalf("exit %d: %s%s", r.code, r.out, r.err)
 	}
-	sameAsHere(t, film, r.film, "--segment-frames", "25")
+	sameAsHere(t, film, r.film, "--segment-frames", "3")
 	const smoke = 3 // segments of the smoke test's film
 	if n := strings.Count(inference.log.text(), "kept=false"); n != segments+smoke {
 		t.Errorf("%d segments were converted %d times", segments+smoke, n)

@@ -43,7 +43,7 @@ func newCloud(t *testing.T, cfg aws.Config, visibility time.Duration) *cloud {
 		"INPUT_BUCKET_NAME="+r.InputBucket, "OUTPUT_BUCKET_NAME="+r.OutputBucket, "JOBS_TABLE_NAME="+r.JobsTable,
 		"SEGMENT_COMPLETIONS_TABLE_NAME="+r.CompletionsTable, "REASSEMBLY_TRIGGERED_TABLE_NAME="+r.TriggeredTable,
 		"STEREOSPOT_SCRATCH_DIR="+t.TempDir(), "STEREOSPOT_MIN_FREE=10MB", "STEREOSPOT_LEASE=3s", "STEREOSPOT_PULSE=200ms",
-		"STEREOSPOT_RETRY=200ms", "STEREOSPOT_RECONCILE_EVERY=500ms", "STEREOSPOT_RESEND_AFTER=20s",
+		"STEREOSPOT_RETRY=200ms", "STEREOSPOT_GATHER=100ms", "STEREOSPOT_RECONCILE_EVERY=500ms", "STEREOSPOT_RESEND_AFTER=20s",
 	)
 	c.env = append(c.env, "AWS_ENDPOINT_URL="+*cfg.BaseEndpoint)
 	for q, url := range r.QueueURLs {

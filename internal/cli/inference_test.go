@@ -143,7 +143,8 @@ func testEndpoint(t *testing.T, c *cloud, emulator *awstest.Emulator) {
 	if len(invocations) != 3 {
 		t.Errorf("%v", invocations)
 	}
-	wantDoomed(t, <-unlucky, "Endpoint films of account 123456789012 not found.", int(doomedTries.Load()), 2*platform.MaxReceives) // its event came twice
+	failed := <-unlucky
+	wantDoomed(t, failed, "Endpoint films of account 123456789012 not found.", int(doomedTries.Load()), 2*platform.MaxReceives) // its event came twice
 }
 
 // breakOnce has every line reset its connections, and the service behind it fail once. What it returns waits until that

@@ -34,6 +34,7 @@ type Line struct {
 
 // Lines returns a line to each service that the platform stands on, which last as long as the emulator.
 func (e *Emulator) Lines() ([]*Line, error) {
+	zerolog.SetGlobalLevel(zerolog.Disabled) // some toxics write to a log that nobody can choose
 	var lines []*Line
 	for _, variable := range []string{"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_DYNAMODB"} {
 		l, err := newLine(variable, e.front.Config.Handler)
