@@ -8,7 +8,7 @@ SHELL := /bin/bash
 BIN := bin/stereospot
 SOURCES := $(shell find . -name '*.go' -not -path './node_modules/*') go.mod go.sum
 
-.PHONY: crash e2e emulator image-check nx-test build assets setup setup-test serve demo convert test lint race fuzz bench sim quality infra-scan scaling clean
+.PHONY: crash e2e emulator image-check nx-test build assets setup setup-test serve demo convert test lint race fuzz bench bench-inference sim quality infra-scan scaling clean
 
 build: $(BIN)
 
@@ -98,6 +98,12 @@ work/checkov/$(CHECKOV_VERSION):
 # Hours on two cores; `go run ./internal/tools/bench -only chunk` and so on measure one part.
 bench: setup build
 	go run ./internal/tools/bench
+
+# The inference service under eight clients for ten minutes: throughput, latency, and whether its memory grows.
+LOAD ?= 10m
+bench-inference: setup build
+	@scripts/setup.sh onnxruntime
+	go run ./internal/tools/bench -only inference -load $(LOAD)
 
 # What the scaling of infra/aws-infra does with three days of arrivals: the table and pictures of docs/aws/scaling.md.
 scaling:

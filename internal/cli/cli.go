@@ -27,25 +27,26 @@ const (
 
 // commands is the grammar; kong reads the tags.
 type commands struct {
-	Convert     convertCommand     `cmd:"" help:"Convert one video into 3D."`
-	Probe       probeCommand       `cmd:"" help:"Show what a video holds, how it would be split, and what survives."`
-	Preview     previewCommand     `cmd:"" help:"Draw a sheet of one frame: picture, depth, anaglyph, disparity."`
-	Scene       sceneCommand       `cmd:"" help:"Render a short film of a made-up scene, to try things on."`
-	Serve       serveCommand       `cmd:"" help:"Run the web page and the workers on this machine."`
-	WebUI       webUICommand       `cmd:"" name:"web-ui" help:"Run the web page alone; the workers are processes of their own."`
-	MediaWorker mediaWorkerCommand `cmd:"" help:"Split films and join results, for a web page on the same data directory."`
-	VideoWorker videoWorkerCommand `cmd:"" help:"Convert segments, for a web page on the same data directory."`
-	Inference   inferenceCommand   `cmd:"" help:"Convert segments for video-workers elsewhere, over HTTP."`
-	Models      modelsCommand      `cmd:"" help:"List, fetch and verify the neural models that depth may come from."`
-	Submit      submitCommand      `cmd:"" help:"Send videos to a StereoSpot server, and fetch the results."`
-	Jobs        jobsCommand        `cmd:"" help:"List, watch, cancel, retry and remove a server's jobs."`
-	SmokeTest   smokeTestCommand   `cmd:"" help:"Take a made-up film through a server, compare the result, and leave nothing behind."`
-	DLQ         dlqCommand         `cmd:"" name:"dlq" help:"For operators: messages that failed as often as they may."`
-	Doctor      doctorCommand      `cmd:"" help:"Look for what keeps StereoSpot from working here, and say what to do."`
-	Backup      backupCommand      `cmd:"" help:"Copy a server's data directory, while it runs."`
-	Infra       infraCommand       `cmd:"" help:"For operators: a deployment on AWS, beside Terraform."`
-	Healthcheck healthcheckCommand `cmd:"" help:"Ask a role of this machine whether it is well; for containers."`
-	Version     versionCommand     `cmd:"" help:"Print the version of StereoSpot and of FFmpeg."`
+	Convert         convertCommand         `cmd:"" help:"Convert one video into 3D."`
+	Probe           probeCommand           `cmd:"" help:"Show what a video holds, how it would be split, and what survives."`
+	Preview         previewCommand         `cmd:"" help:"Draw a sheet of one frame: picture, depth, anaglyph, disparity."`
+	Scene           sceneCommand           `cmd:"" help:"Render a short film of a made-up scene, to try things on."`
+	Serve           serveCommand           `cmd:"" help:"Run the web page and the workers on this machine."`
+	WebUI           webUICommand           `cmd:"" name:"web-ui" help:"Run the web page alone; the workers are processes of their own."`
+	MediaWorker     mediaWorkerCommand     `cmd:"" help:"Split films and join results, for a web page on the same data directory."`
+	VideoWorker     videoWorkerCommand     `cmd:"" help:"Convert segments, for a web page on the same data directory."`
+	Inference       inferenceCommand       `cmd:"" help:"Convert segments for video-workers elsewhere, over HTTP."`
+	InferenceWorker inferenceWorkerCommand `cmd:"" hidden:"" help:"The process that holds the inference service's neural networks."`
+	Models          modelsCommand          `cmd:"" help:"List, fetch and verify the neural models that depth may come from."`
+	Submit          submitCommand          `cmd:"" help:"Send videos to a StereoSpot server, and fetch the results."`
+	Jobs            jobsCommand            `cmd:"" help:"List, watch, cancel, retry and remove a server's jobs."`
+	SmokeTest       smokeTestCommand       `cmd:"" help:"Take a made-up film through a server, compare the result, and leave nothing behind."`
+	DLQ             dlqCommand             `cmd:"" name:"dlq" help:"For operators: messages that failed as often as they may."`
+	Doctor          doctorCommand          `cmd:"" help:"Look for what keeps StereoSpot from working here, and say what to do."`
+	Backup          backupCommand          `cmd:"" help:"Copy a server's data directory, while it runs."`
+	Infra           infraCommand           `cmd:"" help:"For operators: a deployment on AWS, beside Terraform."`
+	Healthcheck     healthcheckCommand     `cmd:"" help:"Ask a role of this machine whether it is well; for containers."`
+	Version         versionCommand         `cmd:"" help:"Print the version of StereoSpot and of FFmpeg."`
 }
 
 // streams are a process's standard streams, so that tests can stand in for them.

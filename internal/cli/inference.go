@@ -14,14 +14,12 @@ import (
 	"github.com/stereospot/stereospot/internal/config"
 	inferenceservice "github.com/stereospot/stereospot/internal/inference/service"
 	"github.com/stereospot/stereospot/internal/media"
-	"github.com/stereospot/stereospot/internal/models"
 	platformaws "github.com/stereospot/stereospot/internal/platform/aws"
 	"github.com/stereospot/stereospot/internal/web"
 )
 
 type inferenceCommand struct {
 	config.InferenceService
-	loader *models.Loader `kong:"-"`
 }
 
 // Help implements kong's detailed help.
@@ -50,11 +48,14 @@ func (c *inferenceCommand) Run(ctx context.Context, std streams) (err error) {
 		return fmt.Errorf("can't write to the scratch directory: %w (choose another with --scratch-dir)", err)
 	}
 	defer func() { err = errors.Join(err, files.close()) }()
-	c.loader = newLoader(c.Models, false)
-	defer func() { err = errors.Join(err, c.loader.Close()) }()
 	hard, stopHard := hardContext(ctx)
 	defer stopHard()
-	server, err := c.open(hard, files.dir, log)
+	models, err := openApart(context.WithoutCancel(ctx), c.Models, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, models.Close()) }()
+	server, err := c.open(hard, files.dir, models, log)
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func (c *inferenceCommand) scratchParent() string {
 }
 
 // open makes the service, whose conversions end with ctx.
-func (c *inferenceCommand) open(ctx context.Context, scratch string, log *slog.Logger) (*inferenceservice.Server, error) {
+func (c *inferenceCommand) open(ctx context.Context, scratch string, models apart, log *slog.Logger) (*inferenceservice.Server, error) {
 	cfg, err := platformaws.Load(ctx, log)
 	if err != nil {
 		return nil, err
@@ -84,7 +85,7 @@ func (c *inferenceCommand) open(ctx context.Context, scratch string, log *slog.L
 	return inferenceservice.New(ctx, inferenceservice.Config{
 		Jobs: fitJobs(c.Jobs), Wait: c.Wait, Scratch: scratch, Folders: c.AllowFiles, Version: version(), Log: log,
 		Bucket:  func(name string) inferenceservice.Store { return bucket(name) },
-		Metrics: web.NewMetrics(), Models: c.loader,
+		Metrics: web.NewMetrics(), Models: models, Ready: models.Ready,
 	})
 }
 

@@ -87,7 +87,7 @@ func (s *Server) answer(ctx context.Context, c conversion) (inference.Answer, er
 	}
 	local := &inference.Local{Input: c.input, Output: c.output, Scratch: s.Scratch, Workers: s.Workers, Models: s.Models}
 	res, err := s.calm(ctx, func() (inference.Result, error) { return local.Convert(ctx, c.request, nil) })
-	if err != nil {
+	if err = s.fatal.judge(answer.Request, err); err != nil {
 		return inference.Answer{}, err
 	}
 	answer.Frames, answer.Seconds, answer.Content = res.Frames, res.Seconds, res.Content

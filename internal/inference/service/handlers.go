@@ -30,9 +30,18 @@ func (s *Server) ping(w http.ResponseWriter, _ *http.Request) {
 		writeFailure(w, http.StatusServiceUnavailable, errStopping)
 	case len(s.places) == cap(s.places):
 		writeFailure(w, http.StatusServiceUnavailable, errFull)
+	case s.ready() != nil:
+		writeFailure(w, http.StatusServiceUnavailable, s.ready())
 	default:
 		writeJSON(w, http.StatusOK, map[string]any{"status": inference.OK, "free": cap(s.places) - len(s.places)})
 	}
+}
+
+func (s *Server) ready() error {
+	if s.Ready == nil {
+		return nil
+	}
+	return s.Ready()
 }
 
 // version names the program and its engine.

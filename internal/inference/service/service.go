@@ -42,7 +42,9 @@ type Config struct {
 	// Folders are the directories that file:// addresses may lie in, and nothing outside of them.
 	Folders []string
 	// Models settles and opens neural models; nil where there is only classic.
-	Models  Models
+	Models Models
+	// Ready says why no job could be taken though there are places; nil where nothing has to start.
+	Ready   func() error
 	Version string // of the program
 	Log     *slog.Logger
 	Metrics *prometheus.Registry
@@ -56,6 +58,8 @@ type Server struct {
 	counted counts
 	routes  http.Handler
 
+	fatal fatal
+
 	hard context.Context // ends when conversions must stop
 	stop context.CancelCauseFunc
 
@@ -67,7 +71,7 @@ type Server struct {
 // errStopping says that the service ends before the conversion did.
 var errStopping = errors.New("the service is stopping: try again, here or elsewhere")
 
-// New returns a service that is ready. Conversions are cut off when ctx ends.
+// New returns a service. Conversions are cut off when ctx ends.
 func New(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{Config: c, places: make(chan struct{}, c.Jobs), draining: make(chan struct{})}
 	for _, dir := range c.Folders {

@@ -34,7 +34,17 @@ const jobID = "01893f8e-5a3c-7000-8000-000000000001"
 type shelf struct {
 	platform.Objects
 	gets atomic.Int64
-	get  func(ctx context.Context) error // if set, called before each Get
+	get  func(ctx context.Context) error               // if set, called before each Get
+	put  func(key string, o platform.PutOptions) error // if set, called before each Put
+}
+
+func (s *shelf) Put(ctx context.Context, key string, r io.Reader, o platform.PutOptions) (platform.Object, error) {
+	if s.put != nil {
+		if err := s.put(key, o); err != nil {
+			return platform.Object{}, err
+		}
+	}
+	return s.Objects.Put(ctx, key, r, o)
 }
 
 func (s *shelf) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, platform.Object, error) {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 )
 
 func main() {
@@ -34,6 +35,9 @@ type bench struct {
 	model   string // path
 	side    int    // shorter, of the network's pictures, in pixels
 	runtime string // path of ONNX Runtime's library
+
+	clients int           // of the inference service
+	load    time.Duration // how long they ask
 }
 
 func run(ctx context.Context, args []string) error {
@@ -43,10 +47,12 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&b.binary, "stereospot", "bin/stereospot", "the program to measure")
 	flags.IntVar(&b.rounds, "rounds", 3, "pairs of runs")
 	flags.IntVar(&b.frames, "frames", 240, "frames of the film-like source")
-	flags.StringVar(&b.only, "only", "", "measure one part: convert, 10bit, 4k, chunk, reassemble, serve, memory, engine, queue, upload, web, control, onnx")
+	flags.StringVar(&b.only, "only", "", "measure one part: convert, 10bit, 4k, chunk, reassemble, serve, memory, engine, queue, upload, web, control, onnx, inference")
 	flags.StringVar(&b.model, "model", "work/models/random-small.onnx", "the network of onnx, beside which Python's venv is")
 	flags.IntVar(&b.side, "depth-size", 518, "the shorter side of that network's pictures")
 	flags.StringVar(&b.runtime, "ort-lib", "work/onnxruntime/libonnxruntime.so", "ONNX Runtime's library")
+	flags.IntVar(&b.clients, "clients", 8, "clients of the inference service at a time")
+	flags.DurationVar(&b.load, "load", time.Minute, "how long they ask")
 	setup := flags.String("worker", "", "be a worker under measurement, which control starts")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -64,7 +70,7 @@ func run(ctx context.Context, args []string) error {
 	}{
 		{"convert", b.convert8}, {"10bit", b.convert10}, {"4k", b.convert4K},
 		{"chunk", b.chunk}, {"reassemble", b.reassemble}, {"serve", b.serve}, {"memory", b.memory}, {"engine", b.engine},
-		{"queue", b.queue}, {"upload", b.upload}, {"web", b.web}, {"control", b.control}, {"onnx", b.neural},
+		{"queue", b.queue}, {"upload", b.upload}, {"web", b.web}, {"control", b.control}, {"onnx", b.neural}, {"inference", b.inference},
 	} {
 		if b.only != "" && b.only != part.name {
 			continue

@@ -1,0 +1,189 @@
+package child
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/rpc"
+	"os"
+	"sync"
+
+	"github.com/stereospot/stereospot/internal/clip"
+	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/stereo/depth"
+)
+
+// Models are the networks of the child. Open may be called concurrently, and gives the same network for the same choice.
+type Models interface {
+	clip.Models
+	// Resolve gives a choice its content: "auto" becomes the best that is here.
+	Resolve(d job.DepthOptions) (job.DepthOptions, error)
+}
+
+// service is the name of the child's methods on the wire.
+const service = "Networks"
+
+// Serve answers the Host that started this process, and returns nil when that hangs up.
+func Serve(ctx context.Context, models Models) error {
+	socket, marks := os.NewFile(socketFD, "socket"), os.NewFile(marksFD, "marks")
+	if socket == nil || marks == nil {
+		return errors.New("this command is started by the inference service alone")
+	}
+	conn, err := net.FileConn(socket)
+	if err != nil {
+		return fmt.Errorf("this command is started by the inference service alone: %w", err)
+	}
+	defer conn.Close()
+	if err := errors.Join(socket.Close(), preferDeath()); err != nil {
+		return err
+	}
+	server := rpc.NewServer()
+	n := &networks{ctx: ctx, models: models, marks: marks, opened: map[job.DepthOptions]depth.Net{}, waiting: map[uint64]bool{}}
+	if err := server.RegisterName(service, n); err != nil {
+		return err
+	}
+	server.ServeConn(conn)
+	return nil
+}
+
+// preferDeath has the system end this process before the service when memory runs out (proc(5), oom_score_adj).
+func preferDeath() error {
+	err := os.WriteFile("/proc/self/oom_score_adj", []byte("500"), 0)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+		return nil // a system without, or a process that has been given a higher one
+	}
+	return err
+}
+
+// networks are the methods of the child.
+type networks struct {
+	ctx    context.Context
+	models Models
+	marks  *os.File
+	turn   sync.Mutex // runs take turns, so that a death has one cause
+
+	mu      sync.Mutex
+	opened  map[job.DepthOptions]depth.Net
+	waiting map[uint64]bool // calls that haven't had their turn
+}
+
+// Open opens a network.
+func (n *networks) Open(d job.DepthOptions, o *Opened) error {
+	net, d, err := n.open(d)
+	if err != nil {
+		return err
+	}
+	*o = Opened{Model: d, Spec: net.Spec(), Batch: net.Batch(), By: fmt.Sprint(net)}
+	return nil
+}
+
+func (n *networks) open(d job.DepthOptions) (depth.Net, job.DepthOptions, error) {
+	d, err := n.models.Resolve(d)
+	if err != nil {
+		return nil, d, err
+	}
+	if d.Model == job.Classic {
+		return nil, d, errors.New("classic needs no network")
+	}
+	net, err := n.models.Open(n.ctx, d)
+	return net, d, err
+}
+
+// network returns a network that was settled on.
+func (n *networks) network(d job.DepthOptions) (depth.Net, error) {
+	n.mu.Lock()
+	net, ok := n.opened[d]
+	n.mu.Unlock()
+	if ok {
+		return net, nil
+	}
+	net, _, err := n.open(d)
+	if err == nil {
+		n.mu.Lock()
+		n.opened[d] = net
+		n.mu.Unlock()
+	}
+	return net, err
+}
+
+// The frame size whose pictures a network is warmed with.
+const usualW, usualH = 1920, 1080
+
+// Warm opens a network and runs it once, so that its memory is there and its first clip doesn't wait.
+func (n *networks) Warm(d job.DepthOptions, o *Opened) error {
+	if err := n.Open(d, o); err != nil {
+		return err
+	}
+	w, h := o.Spec.Size(usualW, usualH)
+	grey := depth.Input{Picture: &depth.Picture{W: w, H: h, Y: make([]float32, w*h), Cb: make([]float32, w*h), Cr: make([]float32, w*h)}}
+	return n.Infer(pack(o.Model, []depth.Input{grey}), &Inferred{})
+}
+
+// Infer computes the maps of pictures, unless the call is forgotten before its turn.
+func (n *networks) Infer(a InferArgs, r *Inferred) error {
+	n.await(a.Call)
+	defer n.isAwaited(a.Call)
+	net, err := n.network(a.Model)
+	if err != nil {
+		return err
+	}
+	pictures, err := a.unpack()
+	if err != nil {
+		return err
+	}
+	maps, err := n.run(net, a.Call, pictures)
+	if err != nil {
+		return err
+	}
+	*r = Inferred{Batch: net.Batch(), W: maps[0].W, H: maps[0].H, Maps: make([][]byte, len(maps))}
+	for i, m := range maps {
+		r.Maps[i] = bytesOf(m.D)
+	}
+	return nil
+}
+
+// run runs a network between two marks.
+func (n *networks) run(net depth.Net, call uint64, pictures []depth.Input) ([]depth.Map, error) {
+	n.turn.Lock()
+	defer n.turn.Unlock()
+	if !n.isAwaited(call) {
+		return nil, errors.New("nobody waits for these pictures")
+	}
+	if err := n.mark(call); err != nil {
+		return nil, err
+	}
+	maps, err := net.Infer(pictures)
+	if err == nil && len(maps) != len(pictures) {
+		err = fmt.Errorf("%d maps of %d pictures", len(maps), len(pictures))
+	}
+	return maps, errors.Join(err, n.mark(0))
+}
+
+// Forget drops a call whose conversion has ended. One that is being computed goes on: a run can't be cut off.
+func (n *networks) Forget(call uint64, _ *bool) error {
+	n.isAwaited(call)
+	return nil
+}
+
+func (n *networks) await(call uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.waiting[call] = true
+}
+
+// isAwaited reports whether somebody waits for a call, for the last time.
+func (n *networks) isAwaited(call uint64) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	awaited := n.waiting[call]
+	delete(n.waiting, call)
+	return awaited
+}
+
+// mark tells which call is computed from now on; 0 is none.
+func (n *networks) mark(call uint64) error {
+	_, err := n.marks.Write(binary.LittleEndian.AppendUint64(nil, call))
+	return err
+}
