@@ -1,7 +1,6 @@
 package inference
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stereospot/stereospot/internal/clip"
-	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/report"
@@ -53,8 +51,7 @@ func (l *Local) Convert(ctx context.Context, r Request, progress func(int)) (Res
 	if err != nil {
 		return Result{}, naming(err, in, r)
 	}
-	// The figures go first: whoever sees the result finds them.
-	if err := publishFigures(ctx, l.Output, r, res.Figures); err != nil {
+	if err := addFigures(out, r, res.Figures); err != nil {
 		return Result{}, err
 	}
 	sum, err := publish(ctx, l.Output, r, out, res.Frames)
@@ -91,18 +88,16 @@ func check(ctx context.Context, path string, r Request) error {
 	return nil
 }
 
-// publishFigures puts what is known of the frames beside the output to come.
-func publishFigures(ctx context.Context, o Writer, r Request, frames []stereo.Figures) error {
+// addFigures puts what is known of the frames into the converted file: an object of their own would be written and read for
+// every segment.
+func addFigures(path string, r Request, frames []stereo.Figures) error {
 	s := report.Segment{Request: r.Hash(), Frames: frames}
 	s.From, s.To = clip.RenderConfig(media.Video{}, r.Format, r.Stereo).ParallaxRange()
 	body, err := s.Encode()
 	if err != nil {
 		return err
 	}
-	_, err = o.Put(ctx, job.FiguresKey(r.Output), bytes.NewReader(body), platform.PutOptions{
-		ContentType: "application/json", Tags: map[string]string{platform.ExpireTag: platform.ExpireSegment},
-	})
-	return err
+	return media.UserBox([]byte(report.SegmentBox)).Append(path, body)
 }
 
 // publish makes a converted file the output of its request, and returns the hash of its bytes.

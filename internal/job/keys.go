@@ -23,10 +23,6 @@ func OutputKey(id string, index int) string {
 	return fmt.Sprintf("jobs/%s/segments/%05d.mp4", id, index)
 }
 
-// FiguresKey returns the output bucket's key of what a converted segment, whose key is output, says of its frames. It
-// ends otherwise than a video, so no event speaks of it.
-func FiguresKey(output string) string { return strings.TrimSuffix(output, ".mp4") + ".json" }
-
 // ReportKey returns the output bucket's key of a job's report.
 func ReportKey(id string) string { return "jobs/" + id + "/report.json" }
 

@@ -78,7 +78,7 @@ func (p *Pipeline) reassemble(ctx context.Context, j job.Job) error {
 	if _, err := platform.PutFile(ctx, p.Output, key, final, platform.PutOptions{ContentType: contentType(j.Settled.Container)}); err != nil {
 		return err
 	}
-	if err := p.publishReport(ctx, j, plan, answers); err != nil {
+	if err := p.publishReport(ctx, j, plan, segments, answers); err != nil {
 		return err
 	}
 	_, err = p.advance(ctx, j.ID, job.Completed, func(j *job.Job) {

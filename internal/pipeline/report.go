@@ -3,9 +3,6 @@ package pipeline
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
@@ -14,11 +11,11 @@ import (
 )
 
 // publishReport publishes what a job's segments say of their frames, put together, as JSON and as a picture. answers are the
-// hashes of the requests that the segments answer.
-func (p *Pipeline) publishReport(ctx context.Context, j job.Job, plan *media.Plan, answers []string) error {
+// hashes of the requests that the segments' files answer.
+func (p *Pipeline) publishReport(ctx context.Context, j job.Job, plan *media.Plan, files []media.SegmentOutput, answers []string) error {
 	b := report.NewBuilder(plan.Frames(), plan.Moment, j.Options.Stereo)
 	for i, s := range plan.Segments {
-		figures, ok, err := p.figures(ctx, job.OutputKey(j.ID, s.Index), answers[i])
+		figures, ok, err := figures(files[i].Path, answers[i])
 		if err != nil {
 			return err
 		}
@@ -45,23 +42,12 @@ func (p *Pipeline) publishReport(ctx context.Context, j job.Job, plan *media.Pla
 	return err
 }
 
-// figures reads what a converted segment says of its frames. Figures that are gone, damaged or another request's count as
-// missing: the report says so, and the film is no worse for it.
-func (p *Pipeline) figures(ctx context.Context, output, answers string) (s report.Segment, ok bool, err error) {
-	r, o, err := p.Output.Get(ctx, job.FiguresKey(output), 0, -1)
-	if errors.Is(err, platform.ErrNotFound) {
-		return s, false, nil
-	}
+// figures reads what a converted segment's file says of its frames. Figures that are absent, damaged or another request's
+// count as missing: the report says so, and the film is no worse for it.
+func figures(path, answers string) (s report.Segment, ok bool, err error) {
+	text, err := media.UserBox([]byte(report.SegmentBox)).Read(path, report.MaxSegmentBytes)
 	if err != nil {
 		return s, false, err
-	}
-	defer r.Close()
-	if o.Size > report.MaxSegmentBytes {
-		return s, false, nil
-	}
-	text, err := io.ReadAll(r)
-	if err != nil {
-		return s, false, fmt.Errorf("read %s: %w", o.Key, err)
 	}
 	s, parseErr := report.ParseSegment(text)
 	return s, parseErr == nil && s.Request == answers, nil

@@ -1,13 +1,17 @@
 package pipeline
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"reflect"
-	"strings"
 	"testing"
 
+	"github.com/stereospot/stereospot/internal/inference"
 	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/report"
 )
@@ -24,16 +28,38 @@ func (b *bench) report(t *testing.T) *report.Report {
 	return parsed
 }
 
+// replaceFigures publishes a converted segment anew, with something else for its figures.
+func (b *bench) replaceFigures(t *testing.T, index int, figures string) {
+	t.Helper()
+	key := job.OutputKey(b.job, index)
+	r, o, err := b.Output.Get(t.Context(), key, 0, -1)
+	b.must(t, err)
+	defer r.Close()
+	film, err := io.ReadAll(r)
+	b.must(t, err)
+	at := bytes.LastIndex(film, []byte("uuid"+report.SegmentBox))
+	if at < 0 {
+		t.Fatalf("%s has no figures", key)
+	}
+	path := filepath.Join(t.TempDir(), "segment.mp4")
+	b.must(t, os.WriteFile(path, film[:at-4], 0o600))
+	if figures != "" {
+		b.must(t, media.UserBox([]byte(report.SegmentBox)).Append(path, []byte(figures)))
+	}
+	o.Metadata[inference.MetaContent], err = platform.HashFile(path)
+	b.must(t, err)
+	_, err = platform.PutFile(t.Context(), b.Output, key, path, platform.PutOptions{Metadata: o.Metadata})
+	b.must(t, err)
+}
+
 // TestReportSaysWhichFiguresAreGone removes what one segment said and damages what another did: their outputs are kept,
 // the film is made, and its report is about the rest. Removing the job removes it.
 func TestReportSaysWhichFiguresAreGone(t *testing.T) {
 	b := newBench(t)
 	b.must(t, b.Chunk(t.Context(), b.job))
 	b.convertAll(t)
-	key := func(i int) string { return job.FiguresKey(job.OutputKey(b.job, i)) }
-	b.must(t, b.Output.Delete(t.Context(), key(1)))
-	_, err := b.Output.Put(t.Context(), key(2), strings.NewReader(`{"request":"another","frames":[]}`), platform.PutOptions{})
-	b.must(t, err)
+	b.replaceFigures(t, 1, "")
+	b.replaceFigures(t, 2, `{"request":"another","frames":[]}`)
 	b.must(t, b.Reassemble(t.Context(), b.job))
 	b.checkFinal(t)
 	r := b.report(t)

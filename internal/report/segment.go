@@ -18,6 +18,9 @@ type Segment struct {
 	Frames []stereo.Figures `json:"frames"`
 }
 
+// SegmentBox names the box of a converted segment's file that holds its figures, encoded.
+const SegmentBox = "stereospotfigure"
+
 // MaxSegmentBytes bounds a segment's encoded figures: about 400 bytes for each of a million frames.
 const MaxSegmentBytes = 512 << 20
 

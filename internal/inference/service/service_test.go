@@ -274,7 +274,7 @@ func TestFilesAreReachedInTheNamedDirectoryOnly(t *testing.T) {
 			t.Errorf("%s: %d %+v", name, res.StatusCode, failure)
 		}
 	}
-	for dir, want := range map[string]int{b.folder: 6, outside: 1} {
+	for dir, want := range map[string]int{b.folder: 5, outside: 1} {
 		if entries, err := os.ReadDir(dir); err != nil || len(entries) != want {
 			t.Errorf("%s holds %v, %v", dir, entries, err)
 		}
