@@ -42,6 +42,7 @@ func (r *repairing) awaitUpload(ctx context.Context, j job.Job) error {
 
 // expire applies the settings of how long things are kept to a job that has ended.
 func (r *repairing) expire(ctx context.Context, j job.Job) error {
+	r.served.see(j)
 	ended := j.UpdatedAt
 	if !j.CompletedAt.IsZero() {
 		ended = j.CompletedAt

@@ -48,6 +48,7 @@ type Pipeline struct {
 	claims claims
 	rows   rows
 	tidied atomic.Int64 // when Reconcile tidied up last, epoch nanoseconds
+	served served       // what Reconcile has learnt of the queues
 }
 
 // Stage names a part of the work, in the order in which a person sees them.

@@ -130,6 +130,7 @@ func (r *repairing) each(ctx context.Context, statuses []job.Status, visit func(
 
 // repair looks after one live job.
 func (r *repairing) repair(ctx context.Context, j job.Job) error {
+	r.served.see(j)
 	if j.Status == job.Created && !j.Uploaded {
 		return r.awaitUpload(ctx, j)
 	}
@@ -152,8 +153,11 @@ func (r *repairing) repair(ctx context.Context, j job.Job) error {
 
 // patience is how long a job may stand still before its messages are sent again.
 func (r *repairing) patience(j job.Job) time.Duration {
-	return r.Policy.ResendAfter << min(resends(j), 5)
+	return r.Policy.ResendAfter << min(resends(j), maxDoublings)
 }
+
+// maxDoublings is how often a job's patience is doubled at most.
+const maxDoublings = 5
 
 // resends returns how often the job's messages were sent again since its last progress.
 func resends(j job.Job) int {
@@ -165,7 +169,7 @@ func resends(j job.Job) int {
 
 // waits reports whether the messages that the job needs may still be in their queues: sent at or after its last
 // activity, they are as old as the oldest one there at most. Where a queue doesn't tell ages they may be there as long as
-// anything is, which is believed for StallAfter: then they are sent once more, which does no harm.
+// anything is, until messages that were sent long after them have been handled.
 func (r *repairing) waits(j job.Job) bool {
 	last := j.UpdatedAt
 	if j.ResentAt.After(last) {
@@ -173,7 +177,7 @@ func (r *repairing) waits(j job.Job) bool {
 	}
 	const slack = time.Second // between a message and the row that is written after it
 	age := r.Now().Sub(last)
-	if r.ageless(j) && age < r.Policy.StallAfter {
+	if r.ageless(j) && !r.overtaken(j, last) {
 		return true
 	}
 	for _, q := range queuesOf(j.Status) {
@@ -189,6 +193,16 @@ func (r *repairing) ageless(j job.Job) bool {
 	return slices.ContainsFunc(queuesOf(j.Status), func(q platform.QueueName) bool {
 		return r.depths[q].OldestAge == 0 && r.depths[q].Visible > 0
 	})
+}
+
+// overtaken reports whether messages that the job needs, the last of them sent at last, must be lost, for those of jobs
+// that were started much later have been handled: a queue without ages, as SQS, keeps no strict order. The messages that
+// ask for reassembly are few and never wait for long.
+func (r *repairing) overtaken(j job.Job, last time.Time) bool {
+	if j.Status == job.Reassembling || j.TotalSegments > 0 && j.CompletedSegments >= j.TotalSegments {
+		return r.Now().Sub(last) >= r.Policy.StallAfter
+	}
+	return r.served.upTo(queuesOf(j.Status)[0]).After(last.Add(r.Policy.ResendAfter << maxDoublings))
 }
 
 // queuesOf returns the queues whose messages move a job on.

@@ -120,13 +120,36 @@ func TestLongBacklogOfUnknownAgeFailsNobody(t *testing.T) {
 			t.Fatalf("%+v although the job's message waits", r)
 		}
 	}
-	if n := b.queued(t, platform.ChunkingQueue); n > 1+7*24/6 {
+	if n := b.queued(t, platform.ChunkingQueue); n != 1 {
 		t.Errorf("%d messages for one job", n)
 	}
 	b.loseMessages(t)
 	b.wait(time.Hour * 7)
 	if r := b.reconcile(t); r.Failed+r.Resent != 1 {
 		t.Errorf("an empty queue: %+v", r)
+	}
+}
+
+func TestMessageThatLaterOnesHaveOvertakenIsSentAgain(t *testing.T) {
+	b := newRepairBench(t)
+	for name, q := range b.Queues {
+		b.Queues[name] = ageless{q}
+	}
+	b.must(t, b.Queues[platform.ChunkingQueue].Send(t.Context(), 0, []byte("something that waits")))
+	for _, c := range []struct {
+		later  time.Duration // than the job's, the other film's start
+		resent int
+	}{{10 * time.Minute, 0}, {40 * time.Minute, 1}} {
+		b.wait(time.Hour)
+		other, err := b.Jobs.Get(t.Context(), b.job)
+		b.must(t, err)
+		other.ID, other.Status, other.TotalSegments = job.NewID(b.now), job.Reassembling, 1
+		other.StartedAt, other.UpdatedAt = other.StartedAt.Add(c.later), b.now
+		b.must(t, b.Jobs.Create(t.Context(), other))
+		b.reconcile(t)
+		if j, err := b.Jobs.Get(t.Context(), b.job); err != nil || j.Resent != c.resent {
+			t.Errorf("a film that was started %v later has been split: sent again %d times, %v; want %d", c.later, j.Resent, err, c.resent)
+		}
 	}
 }
 
