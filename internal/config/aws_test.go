@@ -60,7 +60,7 @@ func TestThePlatformDecidesWhatIsLeftToIt(t *testing.T) {
 	if err := c.Check(); err != nil {
 		t.Fatal(err)
 	}
-	if c.Visibility != 0 || c.Lease != 2*time.Minute || c.Pulse != 15*time.Second || c.ReconcileEvery != time.Minute || c.LogFormat != "json" || c.DataDir != "" || c.ScratchDir == "" {
+	if c.Visibility != 0 || c.Lease != 2*time.Minute || c.Pulse != 30*time.Second || c.ReconcileEvery != time.Minute || c.LogFormat != "json" || c.DataDir != "" || c.ScratchDir == "" {
 		t.Errorf("on AWS: %+v", c)
 	}
 	local := Serve{Listen: c.Listen, Data: Data{DataDir: t.TempDir()}, Splitting: Splitting{1}, Pace: Pace{Retry: time.Second}, Log: Log{LogFormat: "auto"}}

@@ -95,7 +95,7 @@ func (p *Pace) check(on Place, bad func(string, ...any)) {
 // fit fills in what was left to the platform: a query of SQLite costs nothing, a request to AWS does.
 func (p *Pace) fit(on Place) {
 	if on == OnAWS {
-		p.Lease, p.Pulse, p.Gather = cmp.Or(p.Lease, 2*time.Minute), cmp.Or(p.Pulse, 15*time.Second), cmp.Or(p.Gather, time.Second)
+		p.Lease, p.Pulse, p.Gather = cmp.Or(p.Lease, 2*time.Minute), cmp.Or(p.Pulse, 30*time.Second), cmp.Or(p.Gather, time.Second)
 		return
 	}
 	p.Visibility, p.Lease, p.Pulse = cmp.Or(p.Visibility, 30*time.Second), cmp.Or(p.Lease, 30*time.Second), cmp.Or(p.Pulse, time.Second)

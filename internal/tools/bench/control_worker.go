@@ -146,7 +146,7 @@ func (s workerSetup) pipeline() (*pipeline.Pipeline, error) {
 	}
 	return &pipeline.Pipeline{
 		Platform: platformaws.Connect(cfg, s.Resources), Converter: remote(s.Inference), Films: blank.Films{SegmentSize: s.SegmentSize},
-		Scratch: scratch, Owner: fmt.Sprint(s.Role, " ", os.Getpid()), Log: discard(), Now: time.Now, LeaseTime: 2 * time.Minute, Pulse: 15 * time.Second,
+		Scratch: scratch, Owner: fmt.Sprint(s.Role, " ", os.Getpid()), Log: discard(), Now: time.Now, LeaseTime: 2 * time.Minute, Pulse: 30 * time.Second,
 	}, nil
 }
 

@@ -45,7 +45,7 @@ const (
 
 // Paces of workers on AWS, the defaults of package config.
 const (
-	pulse          = 15 * time.Second
+	pulse          = 30 * time.Second
 	leaseTime      = 2 * time.Minute
 	gathering      = time.Second
 	reconcileEvery = time.Minute
