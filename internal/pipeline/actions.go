@@ -110,7 +110,7 @@ func (p *Pipeline) Retry(ctx context.Context, id string) error {
 		return err
 	}
 	// What earlier attempts were last seen doing would hold the new one back.
-	if err := p.Progress.Clear(ctx, id); err != nil {
+	if err := p.clearReports(ctx, id); err != nil {
 		return err
 	}
 	j, err = p.act(ctx, id, "retried", job.Created, func(j *job.Job) { j.Reason, j.Expired, j.Resent = "", nil, 0 })
@@ -121,6 +121,19 @@ func (p *Pipeline) Retry(ctx context.Context, id string) error {
 		return err
 	}
 	return p.sendSource(ctx, id)
+}
+
+// clearReports clears the progress of the segments of which there is any, so that their results are looked for.
+func (p *Pipeline) clearReports(ctx context.Context, id string) error {
+	reports, err := p.Progress.Of(ctx, id)
+	if err != nil || len(reports) == 0 {
+		return err
+	}
+	segments := make([]int, len(reports))
+	for i, r := range reports {
+		segments[i] = r.Index
+	}
+	return p.Progress.Clear(ctx, id, segments...)
 }
 
 // checkSource refuses a retry when the source was whole once and is no longer kept.

@@ -48,17 +48,17 @@ func (c *claims) free(key string) {
 }
 
 // claim runs work unless the output is being made already: by this process, or by another whose progress is
-// fresh.
-func (p *Pipeline) claim(ctx context.Context, req inference.Request, work func() error) error {
+// fresh. Then the error is a *WaitError with errClaimed. first: nobody has begun to make it before, so it isn't there.
+func (p *Pipeline) claim(ctx context.Context, req inference.Request, work func(first bool) error) error {
 	if !p.claims.take(req.Output) {
 		return p.busy()
 	}
 	defer p.claims.free(req.Output)
 	if p.Pulse <= 0 {
-		return work()
+		return work(false)
 	}
 	now := p.Now()
-	err := p.Progress.Begin(ctx, req.JobID, platform.SegmentProgress{Index: req.Index, Started: now, Updated: now}, p.freshness())
+	first, err := p.Progress.Begin(ctx, req.JobID, platform.SegmentProgress{Index: req.Index, Started: now, Updated: now}, p.freshness())
 	if errors.Is(err, platform.ErrLeaseHeld) {
 		return p.busy()
 	}
@@ -68,7 +68,7 @@ func (p *Pipeline) claim(ctx context.Context, req inference.Request, work func()
 	if err != nil {
 		return err
 	}
-	if err := work(); err != nil {
+	if err := work(first); err != nil {
 		// Whoever tries again must not wait for this attempt.
 		clear, stop := outlive(ctx)
 		defer stop()

@@ -42,15 +42,30 @@ func (p *Pipeline) Convert(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
+	err = p.claim(ctx, req, func(first bool) error {
+		if !first {
+			if kept, err := p.keep(ctx, req); kept || err != nil {
+				return err
+			}
+		}
+		return p.convert(ctx, j, req)
+	})
+	if errors.Is(err, errClaimed) { // whoever has it may be done
+		if kept, err := p.keep(ctx, req); kept || err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// keep records an output that is already the answer to req, if there is one: its event may have been lost.
+func (p *Pipeline) keep(ctx context.Context, req inference.Request) (kept bool, err error) {
 	frames, err := p.existing(ctx, req)
-	if err != nil {
-		return err
+	if err != nil || frames == 0 {
+		return false, err
 	}
-	if frames > 0 {
-		p.observe(Event{JobID: j.ID, Stage: Converting, Segment: ref.Index, Frames: frames, Kept: true, SegmentDone: true})
-		return p.Complete(ctx, req.Output) // its event may have been lost
-	}
-	return p.claim(ctx, req, func() error { return p.convert(ctx, j, req) })
+	p.observe(Event{JobID: req.JobID, Stage: Converting, Segment: req.Index, Frames: frames, Kept: true, SegmentDone: true})
+	return true, p.record(ctx, platform.Completion{JobID: req.JobID, Index: req.Index, Key: req.Output, Frames: frames, Completed: p.Now()})
 }
 
 // request returns what is asked of the converter for a segment.

@@ -188,17 +188,18 @@ type SegmentProgress struct {
 }
 
 // Progress holds how far segments under way are: for people to watch and for the reconciler to tell slow from
-// stuck. A hint: it may be late or lost, and nothing else depends on it.
+// stuck. A hint: it may be late or lost, and nothing depends on it but what Begin says.
 type Progress interface {
 	// Begin is a segment's first Report, unless the last one was updated within fresh of p.Updated: then somebody else
 	// is at work on it, and the error is ErrLeaseHeld. Of several that begin at once one may. A platform that knows that
-	// the job is gone says ErrNotFound.
-	Begin(ctx context.Context, jobID string, p SegmentProgress, fresh time.Duration) error
+	// the job is gone says ErrNotFound. first: nobody has begun the segment before, so nothing can have come of it. A
+	// platform on which finding out is cheap needn't remember, and says false.
+	Begin(ctx context.Context, jobID string, p SegmentProgress, fresh time.Duration) (first bool, err error)
 	// Report replaces what is known of one segment. Callers report every few seconds, not every frame.
 	Report(ctx context.Context, jobID string, p SegmentProgress) error
 	// Of returns what is known of a job's segments, in order of index.
 	Of(ctx context.Context, jobID string) ([]SegmentProgress, error)
-	// Clear forgets a job's progress, or only that of the segments named.
+	// Clear forgets a job's progress, or only that of the segments named; that those were begun isn't forgotten.
 	Clear(ctx context.Context, jobID string, segments ...int) error
 }
 

@@ -207,29 +207,31 @@ func progressAt(index int) int64 { return -1 - int64(index) }
 
 // Report implements platform.Progress.
 func (r progress) Report(ctx context.Context, jobID string, p platform.SegmentProgress) error {
-	return r.write(ctx, jobID, p, expression{})
+	_, err := r.write(ctx, jobID, p, expression{})
+	return err
 }
 
-// Begin implements platform.Progress.
-func (r progress) Begin(ctx context.Context, jobID string, p platform.SegmentProgress, fresh time.Duration) error {
-	err := r.write(ctx, jobID, p, expression{
+// Begin implements platform.Progress: it is the first where the write replaces nothing.
+func (r progress) Begin(ctx context.Context, jobID string, p platform.SegmentProgress, fresh time.Duration) (first bool, err error) {
+	before, err := r.write(ctx, jobID, p, expression{
 		text: "attribute_not_exists(job_id) OR reported_at <= :before OR reported_at >= :after",
 		values: item{
 			":before": number(p.Updated.Add(-fresh).UnixMilli()), ":after": number(p.Updated.Add(fresh).UnixMilli()),
 		},
 	})
 	if refusedCondition(err) {
-		return fmt.Errorf("segment %d of job %s: %w", p.Index, jobID, platform.ErrLeaseHeld)
+		return false, fmt.Errorf("segment %d of job %s: %w", p.Index, jobID, platform.ErrLeaseHeld)
 	}
-	return err
+	return err == nil && before == nil, err
 }
 
-func (r progress) write(ctx context.Context, jobID string, p platform.SegmentProgress, condition expression) error {
+// write returns what was there before.
+func (r progress) write(ctx context.Context, jobID string, p platform.SegmentProgress, condition expression) (before item, err error) {
 	row, err := json.Marshal(p)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return r.put(ctx, r.completions, with(segmentKey(jobID, progressAt(p.Index)), item{
+	return r.exchange(ctx, r.completions, with(segmentKey(jobID, progressAt(p.Index)), item{
 		"row": text(string(row)), "reported_at": number(p.Updated.UnixMilli()),
 	}), condition)
 }
@@ -238,6 +240,9 @@ func (r progress) write(ctx context.Context, jobID string, p platform.SegmentPro
 func (r progress) Of(ctx context.Context, jobID string) ([]platform.SegmentProgress, error) {
 	var all []platform.SegmentProgress
 	err := r.ofJob(ctx, jobID, math.MinInt32, -1, func(i item) error {
+		if i["row"] == nil {
+			return nil // cleared
+		}
 		var p platform.SegmentProgress
 		if err := json.Unmarshal([]byte(textOf(i, "row")), &p); err != nil {
 			return err
@@ -249,20 +254,22 @@ func (r progress) Of(ctx context.Context, jobID string) ([]platform.SegmentProgr
 	return all, err
 }
 
-// Clear implements platform.Progress.
+// Clear implements platform.Progress. Of segments that are named an item without a report stays, older than any.
 func (r progress) Clear(ctx context.Context, jobID string, segments ...int) error {
-	var keys []item
-	for _, s := range segments {
-		keys = append(keys, segmentKey(jobID, progressAt(s)))
-	}
-	if len(segments) == 0 {
-		err := r.ofJob(ctx, jobID, math.MinInt32, -1, func(i item) error {
-			keys = append(keys, segmentKey(jobID, numberOf(i, "segment_index")))
-			return nil
-		})
-		if err != nil {
-			return err
+	if len(segments) > 0 {
+		begun := make([]types.WriteRequest, len(segments))
+		for i, s := range segments {
+			begun[i].PutRequest = &types.PutRequest{Item: with(segmentKey(jobID, progressAt(s)), item{"reported_at": number(0)})}
 		}
+		return r.writeAll(ctx, r.completions, begun)
+	}
+	var keys []item
+	err := r.ofJob(ctx, jobID, math.MinInt32, -1, func(i item) error {
+		keys = append(keys, segmentKey(jobID, numberOf(i, "segment_index")))
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return r.deleteAll(ctx, r.completions, keys)
 }

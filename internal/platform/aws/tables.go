@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -129,21 +130,24 @@ func (t *tables) ofJob(ctx context.Context, jobID string, first, last int64, vis
 // writeBatch is what one BatchWriteItem request may hold.
 const writeBatch = 25
 
-// deleteAll removes items by their keys, and again those that DynamoDB leaves unprocessed.
+// deleteAll removes items by their keys.
 func (t *tables) deleteAll(ctx context.Context, table string, keys []item) error {
-	for len(keys) > 0 {
-		n := min(len(keys), writeBatch)
-		requests := make([]types.WriteRequest, n)
-		for i, key := range keys[:n] {
-			requests[i].DeleteRequest = &types.DeleteRequest{Key: key}
-		}
-		keys = keys[n:]
-		for attempt := 1; len(requests) > 0; attempt++ {
-			out, err := t.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{table: requests}})
+	deletions := make([]types.WriteRequest, len(keys))
+	for i, key := range keys {
+		deletions[i].DeleteRequest = &types.DeleteRequest{Key: key}
+	}
+	return t.writeAll(ctx, table, deletions)
+}
+
+// writeAll makes the writes, and again those that DynamoDB leaves unprocessed.
+func (t *tables) writeAll(ctx context.Context, table string, writes []types.WriteRequest) error {
+	for batch := range slices.Chunk(writes, writeBatch) {
+		for attempt := 1; len(batch) > 0; attempt++ {
+			out, err := t.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{table: batch}})
 			if err != nil {
 				return err
 			}
-			if requests = out.UnprocessedItems[table]; len(requests) > 0 {
+			if batch = out.UnprocessedItems[table]; len(batch) > 0 {
 				if err := backOff(ctx, attempt); err != nil {
 					return err
 				}
@@ -155,11 +159,26 @@ func (t *tables) deleteAll(ctx context.Context, table string, keys []item) error
 
 // put writes an item if the condition holds.
 func (t *tables) put(ctx context.Context, table string, i item, condition expression) error {
-	_, err := t.client.PutItem(ctx, &dynamodb.PutItemInput{
+	_, err := t.client.PutItem(ctx, putting(table, i, condition))
+	return err
+}
+
+func putting(table string, i item, condition expression) *dynamodb.PutItemInput {
+	return &dynamodb.PutItemInput{
 		TableName: &table, Item: i, ConditionExpression: condition.condition(),
 		ExpressionAttributeNames: condition.names, ExpressionAttributeValues: condition.values,
-	})
-	return err
+	}
+}
+
+// exchange is put that returns the item that was there before, nil where there was none.
+func (t *tables) exchange(ctx context.Context, table string, i item, condition expression) (before item, err error) {
+	in := putting(table, i, condition)
+	in.ReturnValues = types.ReturnValueAllOld
+	out, err := t.client.PutItem(ctx, in)
+	if err != nil || len(out.Attributes) == 0 {
+		return nil, err
+	}
+	return out.Attributes, nil
 }
 
 // under returns the items of the triggered table whose name begins with prefix. The table holds only what is under

@@ -21,8 +21,8 @@ func (r progress) Report(ctx context.Context, jobID string, p platform.SegmentPr
 	return err
 }
 
-// Begin implements platform.Progress.
-func (r progress) Begin(ctx context.Context, jobID string, p platform.SegmentProgress, fresh time.Duration) error {
+// Begin implements platform.Progress. first is never true: to look for a result costs nothing here.
+func (r progress) Begin(ctx context.Context, jobID string, p platform.SegmentProgress, fresh time.Duration) (first bool, err error) {
 	result, err := r.s.exec(ctx, `INSERT INTO progress (job_id, segment_index, frames, started, updated)
 		SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM jobs WHERE job_id = ?1)
 		ON CONFLICT (job_id, segment_index) DO UPDATE SET frames = excluded.frames, started = excluded.started, updated = excluded.updated
@@ -31,10 +31,10 @@ func (r progress) Begin(ctx context.Context, jobID string, p platform.SegmentPro
 	err = unlessOne(result, err, platform.ErrLeaseHeld)
 	if errors.Is(err, platform.ErrLeaseHeld) {
 		if _, gone := (jobs(r)).Get(ctx, jobID); gone != nil {
-			return gone
+			return false, gone
 		}
 	}
-	return err
+	return false, err
 }
 
 // Of implements platform.Progress.

@@ -61,15 +61,16 @@ type progress struct{ s *Store }
 var _ platform.Progress = progress{}
 
 // Begin implements platform.Progress.
-func (r progress) Begin(_ context.Context, jobID string, p platform.SegmentProgress, fresh time.Duration) error {
+func (r progress) Begin(_ context.Context, jobID string, p platform.SegmentProgress, fresh time.Duration) (first bool, err error) {
 	r.s.Saw(Call{Method: "Progress.Begin", On: jobID})
 	r.s.rows.mu.Lock()
 	defer r.s.rows.mu.Unlock()
-	if last, ok := r.s.rows.progress[jobID][p.Index]; ok && p.Updated.Sub(last.Updated).Abs() < fresh {
-		return fmt.Errorf("segment %d of job %s: %w", p.Index, jobID, platform.ErrLeaseHeld)
+	last, begun := r.s.rows.progress[jobID][p.Index]
+	if begun && p.Updated.Sub(last.Updated).Abs() < fresh {
+		return false, fmt.Errorf("segment %d of job %s: %w", p.Index, jobID, platform.ErrLeaseHeld)
 	}
 	r.s.rows.report(jobID, p)
-	return nil
+	return !begun, nil
 }
 
 // Report implements platform.Progress.
@@ -93,10 +94,11 @@ func (r progress) Of(_ context.Context, jobID string) ([]platform.SegmentProgres
 	r.s.Saw(Call{Method: "Progress.Of", On: jobID})
 	r.s.rows.mu.Lock()
 	defer r.s.rows.mu.Unlock()
-	return slices.SortedFunc(maps.Values(r.s.rows.progress[jobID]), func(a, b platform.SegmentProgress) int { return a.Index - b.Index }), nil
+	list := slices.SortedFunc(maps.Values(r.s.rows.progress[jobID]), func(a, b platform.SegmentProgress) int { return a.Index - b.Index })
+	return slices.DeleteFunc(list, func(p platform.SegmentProgress) bool { return p.Updated.IsZero() }), nil
 }
 
-// Clear implements platform.Progress.
+// Clear implements platform.Progress. A segment that was begun and isn't under way has the zero time.
 func (r progress) Clear(_ context.Context, jobID string, segments ...int) error {
 	call := Call{Method: "Progress.ClearSome", On: jobID, N: len(segments)}
 	if len(segments) == 0 {
@@ -109,7 +111,7 @@ func (r progress) Clear(_ context.Context, jobID string, segments ...int) error 
 		delete(r.s.rows.progress, jobID)
 	}
 	for _, index := range segments {
-		delete(r.s.rows.progress[jobID], index)
+		r.s.rows.report(jobID, platform.SegmentProgress{Index: index})
 	}
 	return nil
 }

@@ -21,8 +21,14 @@ func testBegin(t *testing.T, f Fixture) {
 	j := newJob(t, f.Platform)
 	now := time.Now().Truncate(time.Millisecond)
 	const fresh = 5 * time.Second
+	begun := map[int]bool{}
 	at := func(p platform.Progress, index int, since time.Duration) error {
-		return p.Begin(t.Context(), j.ID, platform.SegmentProgress{Index: index, Started: now.Add(since), Updated: now.Add(since)}, fresh)
+		first, err := p.Begin(t.Context(), j.ID, platform.SegmentProgress{Index: index, Started: now.Add(since), Updated: now.Add(since)}, fresh)
+		if first && (begun[index] || err != nil) {
+			t.Errorf("segment %d is begun for the first time, %v; it was begun before", index, err)
+		}
+		begun[index] = begun[index] || err == nil
+		return err
 	}
 	wants(t, "nobody's", at(f.Progress, 3, 0), nil)
 	wants(t, "another's", at(f.Again(t).Progress, 3, time.Second), platform.ErrLeaseHeld)
@@ -35,6 +41,9 @@ func testBegin(t *testing.T, f Fixture) {
 	wants(t, "old", at(f.Progress, 3, 9*time.Second), nil)
 	wants(t, "of a clock that has been set back since", at(f.Progress, 3, 4*time.Second), nil)
 	must(t, f.Progress.Clear(t.Context(), j.ID, 3))
+	if list, err := f.Progress.Of(t.Context(), j.ID); err != nil || len(list) != 1 || list[0].Index != 4 {
+		t.Errorf("beside a cleared segment: %+v, %v", list, err)
+	}
 	wants(t, "cleared", at(f.Progress, 3, 4*time.Second), nil)
 }
 
