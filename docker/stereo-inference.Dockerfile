@@ -55,7 +55,7 @@ COPY --chmod=755 docker/inference-entrypoint.sh /usr/local/bin/inference-entrypo
 USER 10001:10001
 VOLUME ["/scratch", "/models"]
 EXPOSE 8080
-ENV ORT_LIB=/opt/onnxruntime/libonnxruntime.so.1 STEREOSPOT_SCRATCH_DIR=/scratch TMPDIR=/scratch XDG_CACHE_HOME=/models
+ENV ORT_LIB=/opt/onnxruntime/libonnxruntime.so.1 STEREOSPOT_SCRATCH_DIR=/scratch TMPDIR=/scratch STEREOSPOT_MODELS_DIR=/models
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 CMD ["stereospot", "healthcheck", "http://127.0.0.1:8080/ping"]
 ENTRYPOINT ["inference-entrypoint"]

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/stereospot/stereospot/internal/config"
 	inferenceservice "github.com/stereospot/stereospot/internal/inference/service"
 	"github.com/stereospot/stereospot/internal/media"
@@ -82,10 +84,14 @@ func (c *inferenceCommand) open(ctx context.Context, scratch string, models apar
 		return nil, err
 	}
 	bucket := platformaws.Buckets(cfg)
+	metrics := web.NewMetrics()
+	metrics.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "stereospot_depth_process_deaths_total", Help: "Processes that compute depth which died and were replaced.",
+	}, func() float64 { return float64(models.Deaths()) }))
 	return inferenceservice.New(ctx, inferenceservice.Config{
 		Jobs: fitJobs(c.Jobs), Wait: c.Wait, Scratch: scratch, Folders: c.AllowFiles, Version: version(), Log: log,
 		Bucket:  func(name string) inferenceservice.Store { return bucket(name) },
-		Metrics: web.NewMetrics(), Models: models, Ready: models.Ready,
+		Metrics: metrics, Models: models, Ready: models.Ready,
 	})
 }
 
