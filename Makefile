@@ -120,7 +120,7 @@ models-check: setup
 
 # The tables of docs/quality.md.
 quality:
-	go run ./internal/tools/quality depth views fill
+	go run ./internal/tools/quality depth views fill every
 
 # Every fuzz target for a little while.
 FUZZTIME ?= 20s

@@ -176,8 +176,7 @@ func measureJitter(w, h int) (float64, error) {
 		n := float64(len(maps))
 		total += math.Sqrt(max(0, squares/n-sum/n*sum/n))
 	}
-	const pixels = 0.02 * 1920 // divergence 2.0 of the width
-	return pixels * total / float64(len(maps[0].Map.D)), nil
+	return fullDisparity * total / float64(len(maps[0].Map.D)), nil
 }
 
 // measureSettling returns how many frames after a cut still differ from what the new shot gives as a film of its own.
