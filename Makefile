@@ -111,7 +111,7 @@ scaling:
 
 # The tables of docs/scale.md: 10,000 films in 1,000,000 segments, in virtual time.
 sim:
-	go test ./internal/tools/sim -run TestScale -count=1 -timeout 60m -v -full
+	GOGC=40 go test ./internal/tools/sim -run TestScale -count=1 -timeout 60m -v -full
 
 # The true architecture of a model at its real size, and golden values of pre-processing, by Python from PyPI.
 models-check: setup
