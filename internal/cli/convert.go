@@ -135,13 +135,13 @@ func (c *convertCommand) convert(ctx context.Context, o job.Options, report *rep
 	if o.Encode.Container, err = containerOf(o.Encode.Container, c.Output); err != nil {
 		return published{}, err
 	}
+	input, output, err := c.paths(o)
+	if err != nil {
+		return published{}, err
+	}
 	loader := newLoader(c.Models, true)
 	defer func() { err = errors.Join(err, loader.Close()) }()
 	if o.Depth, err = settleDepth(loader, o.Depth, report.note); err != nil {
-		return published{}, err
-	}
-	input, output, err := c.paths(o)
-	if err != nil {
 		return published{}, err
 	}
 	w, err := openWork(ctx, workRequest{
