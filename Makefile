@@ -52,7 +52,7 @@ lint:
 
 # The race detector slows pixel loops tenfold, so it runs where goroutines meet.
 race:
-	go test -timeout 40m -race ./internal/job/... ./internal/platform/... ./internal/pipeline/... ./internal/worker/... ./internal/clip/... ./internal/client/... ./internal/web/hub ./internal/webhook ./internal/inference/child
+	go test -timeout 40m -race ./internal/job/... ./internal/platform/local ./internal/platform/memory ./internal/platform/gather ./internal/pipeline/... ./internal/worker/... ./internal/clip/... ./internal/client/... ./internal/web/hub ./internal/webhook ./internal/inference/child
 	go test -race ./internal/inference/sagemaker ./internal/inference/service -run 'Loop|Looks|Found|Full|Waits|Caller|Drain'
 
 # The crash test of `make test` with 200 kills instead of 20; minutes on two cores.
