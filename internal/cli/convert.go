@@ -135,14 +135,18 @@ func (c *convertCommand) convert(ctx context.Context, o job.Options, report *rep
 	if o.Encode.Container, err = containerOf(o.Encode.Container, c.Output); err != nil {
 		return published{}, err
 	}
+	loader := newLoader(c.Models, true)
+	defer func() { err = errors.Join(err, loader.Close()) }()
+	source := "" // of depth, in words; an error says one line only
+	if o.Depth, err = settleDepth(loader, o.Depth, func(text string) { source = text }); err != nil {
+		return published{}, err
+	}
 	input, output, err := c.paths(o)
 	if err != nil {
 		return published{}, err
 	}
-	loader := newLoader(c.Models, true)
-	defer func() { err = errors.Join(err, loader.Close()) }()
-	if o.Depth, err = settleDepth(loader, o.Depth, report.note); err != nil {
-		return published{}, err
+	if source != "" {
+		report.note(source)
 	}
 	w, err := openWork(ctx, workRequest{
 		input: input, output: output, dir: c.WorkDir, options: o, fresh: c.NoResume, jobs: c.Jobs, report: report, models: loader,
