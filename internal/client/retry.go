@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/stereospot/stereospot/internal/pause"
 )
 
 // errSilent ends a transfer in which nothing moves.
@@ -84,7 +86,7 @@ func (c *Client) endure(ctx context.Context, moved func() bool, try func() error
 			return err
 		}
 		c.config.Retrying(broke, restart)
-		if err := sleep(ctx, restart); err != nil {
+		if err := pause.For(ctx, restart); err != nil {
 			return err
 		}
 	}
@@ -92,17 +94,6 @@ func (c *Client) endure(ctx context.Context, moved func() bool, try func() error
 
 // restart is the pause after a transfer that had moved something.
 const restart = 500 * time.Millisecond
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
 
 // watchdog ends its context when nothing has moved for a while.
 type watchdog struct {

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/stereospot/stereospot/internal/pause"
 )
 
 // HTTP has an inference service convert. Each conversion holds one connection until it is done.
@@ -86,7 +88,7 @@ func (h *HTTP) Convert(ctx context.Context, r Request, _ func(int)) (_ Result, e
 // insist sends the invocation until it is answered, waiting where the service has no place, and for Unreachable at most
 // where it doesn't answer at all.
 func (h *HTTP) insist(ctx context.Context, body []byte) (Answer, error) {
-	pause := h.limits.Pause
+	next := h.limits.Pause
 	var silent time.Time // since when the service hasn't answered
 	for {
 		answer, wait, err := h.send(ctx, body)
@@ -97,7 +99,7 @@ func (h *HTTP) insist(ctx context.Context, body []byte) (Answer, error) {
 		case ctx.Err() != nil:
 			return Answer{}, context.Cause(ctx)
 		case err == nil:
-			silent, pause = time.Time{}, h.limits.Pause
+			silent, next = time.Time{}, h.limits.Pause
 		case !errors.As(err, &gone):
 			return Answer{}, err
 		default:
@@ -107,9 +109,9 @@ func (h *HTTP) insist(ctx context.Context, body []byte) (Answer, error) {
 			if time.Since(silent) >= h.limits.Unreachable {
 				return Answer{}, err
 			}
-			wait, pause = pause, 2*pause
+			wait, next = next, 2*next
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := pause.For(ctx, wait); err != nil {
 			return Answer{}, err
 		}
 	}
@@ -195,15 +197,4 @@ func retryAfter(header http.Header) time.Duration {
 	}
 	wait := max(time.Duration(seconds)*time.Second, leastWait)
 	return wait + rand.N(wait/2)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

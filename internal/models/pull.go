@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/stereospot/stereospot/internal/pause"
 )
 
 // lock is what is written down about a model that was fetched, beside it.
@@ -150,12 +152,12 @@ func (h *Hub) persist(ctx context.Context, try func() (came bool, err error)) er
 		if left--; left == 0 {
 			return err
 		}
-		pause := wait
+		next := wait
 		if transient.after > 0 {
-			pause = transient.after
+			next = transient.after
 		}
 		wait *= 2
-		if err := h.pause(ctx, pause); err != nil {
+		if err := h.pause(ctx, next); err != nil {
 			return err
 		}
 	}
@@ -165,12 +167,7 @@ func (h *Hub) pause(ctx context.Context, d time.Duration) error {
 	if h.Wait != nil {
 		return h.Wait(ctx, d)
 	}
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return pause.For(ctx, d)
 }
 
 // checkRoom fails where the disk hasn't room for need more bytes.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/stereospot/stereospot/internal/pause"
 )
 
 // Disk is a gate that closes while a directory's file system has less than MinFree bytes left, or while it has no more
@@ -99,8 +101,8 @@ func (d *Disk) Wait(ctx context.Context) error {
 		if err != nil || !status.Full {
 			return ctx.Err()
 		}
-		if err := pause(ctx, d.every); err != nil {
-			return err
+		if pause.For(ctx, d.every) != nil {
+			return ctx.Err()
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/stereospot/stereospot/internal/inference"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
+	"github.com/stereospot/stereospot/internal/pause"
 	"github.com/stereospot/stereospot/internal/pipeline"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/platform/local"
@@ -170,7 +171,7 @@ func (f *flow) run(t *testing.T) {
 		all.Go(func() { w.Run(ctx, soft) })
 	}
 	all.Go(func() {
-		for pause(ctx, 50*time.Millisecond) == nil {
+		for pause.For(ctx, 50*time.Millisecond) == nil {
 			if _, err := f.Reconcile(ctx); err != nil && ctx.Err() == nil {
 				t.Errorf("reconcile: %v", err)
 			}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stereospot/stereospot/internal/pause"
 	"github.com/stereospot/stereospot/internal/platform"
 )
 
@@ -149,7 +150,7 @@ func (w *Worker) receive(ctx, work context.Context) {
 		if err == nil {
 			failures = 0
 			if len(messages) > 0 && len(messages) < free && w.Gather > 0 {
-				_ = pause(ctx, w.Gather) // the loop looks at ctx
+				_ = pause.For(ctx, w.Gather) // the loop looks at ctx
 			}
 			continue
 		}
@@ -157,7 +158,7 @@ func (w *Worker) receive(ctx, work context.Context) {
 			failures++
 			w.pulse.set(failing, err)
 			w.Log.ErrorContext(ctx, "no messages could be received", "error", err)
-			pause(ctx, w.Backoff.Delay(failures))
+			pause.For(ctx, w.Backoff.Delay(failures))
 		}
 	}
 }
@@ -174,7 +175,7 @@ func (w *Worker) acquire(ctx context.Context) int {
 	case <-ctx.Done():
 		return 0
 	}
-	if len(w.slots) > 1 && pause(ctx, linger) != nil {
+	if len(w.slots) > 1 && pause.For(ctx, linger) != nil {
 		w.release(1)
 		return 0
 	}
@@ -245,7 +246,7 @@ func (w *Worker) awaitRoom(ctx context.Context) error {
 	if w.Gate != nil {
 		w.Gate.Refused()
 	}
-	if err := pause(ctx, w.Backoff.First); err != nil || w.Gate == nil {
+	if err := pause.For(ctx, w.Backoff.First); err != nil || w.Gate == nil {
 		return err
 	}
 	return w.Gate.Wait(ctx)
@@ -287,17 +288,5 @@ func (w *Worker) renew(ctx context.Context, handle string, cancel context.Cancel
 		if err != nil && ctx.Err() == nil {
 			log.WarnContext(ctx, "visibility was not renewed", "error", err)
 		}
-	}
-}
-
-// pause waits for d or for the end of ctx, whose error it returns then.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

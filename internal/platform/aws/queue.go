@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/stereospot/stereospot/internal/pause"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/platform/gather"
 )
@@ -93,20 +94,9 @@ func retryFailed[E any](ctx context.Context, entries []E, id func(E) string, try
 			again[aws.ToString(f.Id)] = true
 		}
 		entries = slices.DeleteFunc(slices.Clone(entries), func(e E) bool { return !again[id(e)] })
-		if err := pause(ctx, time.Duration(attempt*attempt)*50*time.Millisecond); err != nil {
+		if err := pause.For(ctx, time.Duration(attempt*attempt)*50*time.Millisecond); err != nil {
 			return err
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/stereospot/stereospot/internal/pause"
 )
 
 // tables are the three DynamoDB tables, which everything that isn't an object or a message lives in.
@@ -98,7 +100,7 @@ func contended(err error) bool {
 
 // backOff waits before attempt number n+1 (n from 1), longer each time and not in step with others.
 func backOff(ctx context.Context, n int) error {
-	return pause(ctx, time.Duration(rand.Int64N(int64(20*time.Millisecond)<<min(n, 6))))
+	return pause.For(ctx, time.Duration(rand.Int64N(int64(20*time.Millisecond)<<min(n, 6))))
 }
 
 // each calls visit with every item of a query, page by page.

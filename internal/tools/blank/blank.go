@@ -18,6 +18,7 @@ import (
 	"github.com/stereospot/stereospot/internal/inference"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
+	"github.com/stereospot/stereospot/internal/pause"
 	"github.com/stereospot/stereospot/internal/pipeline"
 	"github.com/stereospot/stereospot/internal/platform"
 )
@@ -52,18 +53,7 @@ func (f Films) sleep(ctx context.Context, s Step, segments int) error {
 	if f.Take == nil {
 		return nil
 	}
-	return sleep(ctx, f.Take(s, segments))
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return pause.For(ctx, f.Take(s, segments))
 }
 
 // Measure implements pipeline.Films.
@@ -185,7 +175,7 @@ var _ inference.Converter = Converter{}
 // Convert implements inference.Converter.
 func (c Converter) Convert(ctx context.Context, r inference.Request, _ func(int)) (inference.Result, error) {
 	if c.Take != nil {
-		if err := sleep(ctx, c.Take(r)); err != nil {
+		if err := pause.For(ctx, c.Take(r)); err != nil {
 			return inference.Result{}, err
 		}
 	}
