@@ -6,9 +6,9 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 BIN := bin/stereospot
-SOURCES := $(shell find . -name '*.go' -not -path './node_modules/*') go.mod go.sum
+SOURCES := $(shell find main.go internal -type f -not -name '*_test.go' -not -path '*/testdata/*' -not -path '*/node_modules/*') go.mod go.sum
 
-.PHONY: crash e2e emulator image-check nx-test build assets setup setup-test serve demo convert test lint race fuzz bench bench-inference sim quality infra-scan scaling clean
+.PHONY: neural crash e2e emulator image-check nx-test build assets setup setup-test serve demo convert test lint race nocgo-test fuzz bench bench-inference sim quality infra-scan licences scaling clean
 
 build: $(BIN)
 
@@ -45,10 +45,20 @@ else
 	$(BIN) convert -y $(ARGS) work/demo.mp4
 endif
 
+# ONNX Runtime and the model that anybody may use, 99 MB from the hub: far better depth from then on. MODEL names another.
+MODEL ?= depth-anything-v2-small
+neural: setup build
+	@scripts/setup.sh onnxruntime
+	$(BIN) models pull $(MODEL)
+
 lint:
 	@files=$$(gofmt -l main.go internal); test -z "$$files" || { echo "gofmt: $$files"; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
+
+# The table of docs/licences.md, out of go.mod and the modules' licence files.
+licences:
+	go test ./internal -run TestLicences -count=1 -update
 
 # The race detector slows pixel loops tenfold, so it runs where goroutines meet.
 race:
@@ -59,6 +69,10 @@ race:
 crash: setup-test
 	STEREOSPOT_TEST_KILLS=200 go test ./internal/cli -run TestKilledWorkersLoseNothing -v -count=1 -timeout 60m
 
+# The program without cgo, and so without neural depth: a minute to compile.
+nocgo-test: setup-test
+	STEREOSPOT_TEST_NOCGO=1 go test ./internal/cli -run TestProgramWithoutCgo -v -count=1
+
 # The services on an emulated AWS under kills, bad lines, repeated events and a moody endpoint, in rounds for SOAK.
 SOAK ?= 10m
 e2e: setup-test
@@ -66,6 +80,7 @@ e2e: setup-test
 
 test: setup-test lint
 	go test -timeout 40m ./...
+	CGO_ENABLED=0 go test ./internal/stereo/depth/onnx
 	$(MAKE) race
 
 # A deployment on AWS on this machine, empty, in an emulator; it prints what web-ui and the workers need to find it.
@@ -113,14 +128,14 @@ scaling:
 sim:
 	GOGC=40 go test ./internal/tools/sim -run TestScale -count=1 -timeout 60m -v -full
 
-# The true architecture of a model at its real size, and golden values of pre-processing, by Python from PyPI.
+# The true architecture of a model at its real size, and golden values of what is done before and after it, by Python from PyPI.
 models-check: setup
 	@scripts/setup.sh onnxruntime
 	@scripts/models/check.sh
 
 # The tables of docs/quality.md.
 quality:
-	go run ./internal/tools/quality depth views fill every
+	go run ./internal/tools/quality depth views edges fill every
 
 # Every fuzz target for a little while.
 FUZZTIME ?= 20s

@@ -4,17 +4,14 @@ resource "aws_sagemaker_model" "inference" {
   #checkov:skip=CKV_AWS_370:the container fetches its model from the hub, and segments from S3; nothing but its role reaches the buckets
   count = local.endpoint ? 1 : 0
 
-  name               = "${local.endpoint_name}-${substr(replace(var.inference_image_tag, "/[^A-Za-z0-9]/", "-"), 0, 30)}"
+  # A change of the image or of what the container is told is another model, which has to have another name.
+  name               = "${local.endpoint_name}-${substr(replace(var.inference_image_tag, "/[^A-Za-z0-9]/", "-"), 0, 22)}-${substr(sha256(jsonencode(local.container_environment)), 0, 8)}"
   execution_role_arn = aws_iam_role.inference[0].arn
 
   primary_container {
     image = "${aws_ecr_repository.main["stereo-inference"].repository_url}:${var.inference_image_tag}"
 
-    environment = {
-      AWS_REGION                = local.region
-      HF_TOKEN_SECRET_ARN       = aws_secretsmanager_secret.hf_token.arn
-      STEREOSPOT_INFERENCE_JOBS = tostring(var.sagemaker_concurrency + 1) # one stays free, so that /ping is well while all work
-    }
+    environment = local.container_environment
   }
 
   lifecycle {
@@ -34,8 +31,8 @@ resource "aws_sagemaker_endpoint_configuration" "inference" {
     variant_name                                      = "main"
     model_name                                        = aws_sagemaker_model.inference[0].name
     instance_type                                     = var.sagemaker_instance_type
-    initial_instance_count                            = 1 # it can't be 0; scaling takes it away
-    container_startup_health_check_timeout_in_seconds = 600
+    initial_instance_count                            = 1    # it can't be 0; scaling takes it away
+    container_startup_health_check_timeout_in_seconds = 1800 # /ping isn't well before the models are fetched and warm
     model_data_download_timeout_in_seconds            = 600
   }
 
@@ -61,7 +58,7 @@ resource "aws_sagemaker_endpoint" "inference" {
   name                 = local.endpoint_name
   endpoint_config_name = aws_sagemaker_endpoint_configuration.inference[0].name
 
-  # Later images come by `nx inference-redeploy`, which makes configurations of its own.
+  # Later images and settings come by `nx inference-redeploy`, which makes configurations of its own from the one above.
   lifecycle {
     ignore_changes = [endpoint_config_name]
   }

@@ -71,6 +71,11 @@ output "sagemaker_endpoint_name" {
   value       = local.sagemaker ? local.endpoint_name : null
 }
 
+output "sagemaker_endpoint_config_name" {
+  description = "Configuration of the endpoint as it was applied last; inference-redeploy moves the endpoint to it with another image."
+  value       = local.endpoint ? aws_sagemaker_endpoint_configuration.inference[0].name : null
+}
+
 output "session_key_secret_arn" {
   description = "Secret that people's sessions are sealed with."
   value       = aws_secretsmanager_secret.session_key.arn

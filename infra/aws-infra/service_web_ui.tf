@@ -9,15 +9,16 @@ locals {
     health  = "http://127.0.0.1:${local.web_port}/healthz"
     secrets = { STEREOSPOT_PASSWORD = aws_secretsmanager_secret.page_password.arn }
 
-    environment = {
-      STEREOSPOT_ADDR          = "0.0.0.0:${local.web_port}"
-      STEREOSPOT_PUBLIC_URL    = local.web_url
-      STEREOSPOT_DRAIN         = local.drain
-      SEGMENT_OUTPUT_QUEUE_URL = aws_sqs_queue.pipeline["segment-output"].url
-      SESSION_KEY_SECRET_ARN   = aws_secretsmanager_secret.session_key.arn
-      OPERATOR_LOG_GROUPS      = join(",", [for service in ["web-ui", "media-worker", "video-worker"] : "/${var.name}/${service}"])
-      OPERATOR_COST_TAG        = "Project=${var.name}"
-    }
+    environment = merge({
+      STEREOSPOT_ADDR            = "0.0.0.0:${local.web_port}"
+      STEREOSPOT_PUBLIC_URL      = local.web_url
+      STEREOSPOT_TRUSTED_PROXIES = var.vpc_cidr # where the load balancer is
+      STEREOSPOT_DRAIN           = local.drain
+      SEGMENT_OUTPUT_QUEUE_URL   = aws_sqs_queue.pipeline["segment-output"].url
+      SESSION_KEY_SECRET_ARN     = aws_secretsmanager_secret.session_key.arn
+      OPERATOR_LOG_GROUPS        = join(",", [for service in ["web-ui", "media-worker", "video-worker"] : "/${var.name}/${service}"])
+      OPERATOR_COST_TAG          = "Project=${var.name}"
+    }, local.depth_models == "" ? {} : { STEREOSPOT_DEPTH_MODELS = local.depth_models })
   }
 }
 

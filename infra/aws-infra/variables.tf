@@ -143,6 +143,30 @@ variable "inference_image_tag" {
   }
 }
 
+variable "depth_models" {
+  description = "Neural depth models that people may choose, the best first: names that `stereospot models list` shows, NAME=SHA256 where it shows no SHA-256. The endpoint fetches them; a service at inference_http_url has to have them. Empty: depth is classic's."
+  type        = list(string)
+  default     = ["depth-anything-v2-small"]
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for m in var.depth_models : can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(=[0-9a-f]{64})?$", m)) && !contains(["auto", "classic"], m)])
+    error_message = "Use names of models such as depth-anything-v2-small, or NAME=SHA256 in lower-case hexadecimal."
+  }
+
+  validation {
+    condition     = length(distinct([for m in var.depth_models : split("=", m)[0]])) == length(var.depth_models)
+    error_message = "Name each model once."
+  }
+}
+
+variable "accept_model_license" {
+  description = "Whether you agree to the licences of depth_models that forbid commercial use; without, they are not fetched."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "sagemaker_instance_type" {
   description = "Instance that converts segments."
   type        = string
@@ -426,14 +450,14 @@ variable "idle_minutes" {
 }
 
 variable "settings" {
-  description = "Further environment variables of a service's tasks, by service, such as { web-ui = { STEREOSPOT_KEEP_RESULTS = \"30d\" } }. No secrets: whoever may read task definitions sees them."
+  description = "Further environment variables of a service's tasks or of the endpoint's container, by service, such as { web-ui = { STEREOSPOT_KEEP_RESULTS = \"30d\" }, inference = { HF_ENDPOINT = \"https://mirror.example\" } }. No secrets: whoever may read definitions sees them."
   type        = map(map(string))
   default     = {}
   nullable    = false
 
   validation {
-    condition     = alltrue([for service in keys(var.settings) : contains(["web-ui", "media-worker", "video-worker"], service)])
-    error_message = "The services are web-ui, media-worker and video-worker."
+    condition     = alltrue([for service in keys(var.settings) : contains(["web-ui", "media-worker", "video-worker", "inference"], service)])
+    error_message = "The services are web-ui, media-worker, video-worker and inference."
   }
 }
 

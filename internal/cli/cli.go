@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -36,7 +38,7 @@ type commands struct {
 	MediaWorker     mediaWorkerCommand     `cmd:"" help:"Split films and join results, for a web page on the same data directory."`
 	VideoWorker     videoWorkerCommand     `cmd:"" help:"Convert segments, for a web page on the same data directory."`
 	Inference       inferenceCommand       `cmd:"" help:"Convert segments for video-workers elsewhere, over HTTP."`
-	InferenceWorker inferenceWorkerCommand `cmd:"" hidden:"" help:"The process that holds the inference service's neural networks."`
+	InferenceWorker inferenceWorkerCommand `cmd:"" hidden:"" help:"The process that holds the neural networks of another command."`
 	Models          modelsCommand          `cmd:"" help:"List, fetch and verify the neural models that depth may come from."`
 	Submit          submitCommand          `cmd:"" help:"Send videos to a StereoSpot server, and fetch the results."`
 	Jobs            jobsCommand            `cmd:"" help:"List, watch, cancel, retry and remove a server's jobs."`
@@ -117,14 +119,25 @@ func dispatch(ctx context.Context, args []string, std streams) (err error) {
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return usageError{fmt.Errorf("%w (see stereospot --help)", err)}
+		return usageError{fmt.Errorf("%w (see %s --help)", err, misused(err))}
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	return parsed.Run(std)
 }
 
+// misused is the command that the arguments of a parser's error were for, as far as they name one.
+func misused(err error) string {
+	var parse *kong.ParseError
+	if errors.As(err, &parse) {
+		if command := parse.Context.Selected(); command != nil {
+			return command.FullPath()
+		}
+	}
+	return "stereospot"
+}
+
 func newParser(std streams) (*kong.Kong, error) {
-	return kong.New(&commands{},
+	parser, err := kong.New(&commands{},
 		kong.Name("stereospot"),
 		kong.Description("StereoSpot turns 2D video into stereoscopic 3D: same frames, same instants, same sound."),
 		kong.Writers(std.out, std.err),
@@ -135,6 +148,24 @@ func newParser(std streams) (*kong.Kong, error) {
 		kong.ExplicitGroups([]kong.Group{{Key: "aws", Title: "Flags with --platform aws:"}}),
 		kong.ValueFormatter(describeFlag),
 	)
+	if err != nil {
+		return nil, err
+	}
+	return parser, kong.Visit(parser.Model, passOverEmpty)
+}
+
+// passOverEmpty has a flag take its default where its environment variable is set to nothing, as container files and
+// scripts set what they leave open: a path would be the current directory otherwise, and a number an error. A plain text may
+// well be empty.
+func passOverEmpty(node kong.Visitable, next kong.Next) error {
+	value, ok := node.(*kong.Value)
+	if ok && !(value.Target.Kind() == reflect.String && value.Tag.Type == "" && value.Enum == "") {
+		value.Tag.Envs = slices.DeleteFunc(value.Tag.Envs, func(name string) bool {
+			text, set := os.LookupEnv(name)
+			return set && text == ""
+		})
+	}
+	return next(nil)
 }
 
 // describeFlag is a flag's line in the help: kong shows a default only where no placeholder stands in its place.
@@ -148,6 +179,9 @@ func describeFlag(v *kong.Value) string {
 
 // oneLine folds an error into a single line for a person, and a list of problems into one for each.
 func oneLine(err error) string {
+	if errors.Is(err, errBeginsAnew) {
+		return errBeginsAnew.Error()
+	}
 	if errors.Is(err, context.Canceled) {
 		return "stopped; the same command continues where it was"
 	}

@@ -25,6 +25,7 @@ type cloud struct {
 	cfg       aws.Config
 	name      string // that of every resource begins with it
 	resources platformaws.Resources
+	hubToken  string // address of the secret that holds it, empty where there is none
 	platform  platform.Platform
 	env       []string
 }
@@ -43,7 +44,8 @@ func newCloud(t *testing.T, cfg aws.Config, visibility time.Duration) *cloud {
 		"INPUT_BUCKET_NAME="+r.InputBucket, "OUTPUT_BUCKET_NAME="+r.OutputBucket, "JOBS_TABLE_NAME="+r.JobsTable,
 		"SEGMENT_COMPLETIONS_TABLE_NAME="+r.CompletionsTable, "REASSEMBLY_TRIGGERED_TABLE_NAME="+r.TriggeredTable,
 		"STEREOSPOT_SCRATCH_DIR="+t.TempDir(), "STEREOSPOT_MIN_FREE=10MB", "STEREOSPOT_LEASE=3s", "STEREOSPOT_PULSE=200ms",
-		"STEREOSPOT_RETRY=200ms", "STEREOSPOT_GATHER=100ms", "STEREOSPOT_RECONCILE_EVERY=500ms", "STEREOSPOT_RESEND_AFTER=20s",
+		"STEREOSPOT_RETRY=200ms", "STEREOSPOT_GATHER=100ms", "STEREOSPOT_RECONCILE_EVERY=500ms",
+		"STEREOSPOT_RESEND_AFTER=10m", "STEREOSPOT_DRAIN=5m", // that a busy machine needs neither is seen by counts and by ends
 	)
 	c.env = append(c.env, "AWS_ENDPOINT_URL="+*cfg.BaseEndpoint)
 	for q, url := range r.QueueURLs {
@@ -61,7 +63,7 @@ func (c *cloud) word(resource string) string {
 	words := map[string]string{
 		c.resources.InputBucket: "input bucket", c.resources.OutputBucket: "output bucket", c.resources.JobsTable: "jobs table",
 		c.resources.CompletionsTable: "segment completions table", c.resources.TriggeredTable: "reassembly triggered table",
-		c.resources.SessionKeySecret: "session key secret",
+		c.resources.SessionKeySecret: "session key secret", c.hubToken: "hub token secret",
 	}
 	for q, url := range c.resources.QueueURLs {
 		name := url[strings.LastIndexByte(url, '/')+1:]

@@ -7,8 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/stereospot/stereospot/internal/config"
 	"github.com/stereospot/stereospot/internal/job"
@@ -19,17 +22,22 @@ import (
 type optionFlags struct {
 	Format string `help:"Arrangement of the views: ${enum}." enum:"full-sbs,half-sbs,full-tb,half-tb,cross-eyed,anaglyph,vr180,depth,rgbd" default:"full-sbs"`
 	stereoFlags
-	Codec     string `help:"Video codec: h264 or hevc. Default: hevc for 10-bit sources, else h264." enum:",h264,hevc" default:""`
-	CRF       int    `name:"crf" help:"Constant quality, 0 (lossless) to 51. Default: 18 for h264, 20 for hevc." default:"-1" placeholder:"N"`
-	Speed     string `name:"encoder-preset" help:"The encoder's own speed preset, such as veryfast, medium, slow." placeholder:"NAME"`
-	Encoder   string `help:"FFmpeg encoder: auto, libx264, libx265, h264_nvenc, hevc_nvenc, …" default:"auto"`
-	Height    int    `help:"Scale the picture to this height before depth and views are made, such as 2160. 0 = as it is." default:"0" placeholder:"PIXELS"`
+	Codec   string `help:"Video codec: h264 or hevc. Default: hevc for 10-bit sources, else h264." enum:",h264,hevc" default:""`
+	CRF     int    `name:"crf" help:"Constant quality, 0 (lossless) to 51. Default: 18 for h264, 20 for hevc." default:"-1" placeholder:"N"`
+	Speed   string `name:"encoder-preset" help:"The encoder's own speed preset, such as veryfast, medium, slow." placeholder:"NAME"`
+	Encoder string `help:"FFmpeg encoder: auto (software), gpu (NVENC where it works, else software), libx264, libx265, h264_nvenc, hevc_nvenc, …" default:"auto"`
+	sizeFlags
 	Container string `help:"File format: mp4, mkv, or auto (mp4 unless the sound doesn't fit into it)." enum:"auto,mp4,mkv" default:"auto"`
 
 	Start    string `help:"Begin here, in seconds or hh:mm:ss.sss (for trying a minute)." placeholder:"TIME"`
 	Duration string `help:"Convert this much, in seconds or hh:mm:ss.sss." placeholder:"TIME"`
 
 	SegmentFrames int `help:"Largest number of frames in one segment (default ${default}: a minute at 24 a second)." default:"1440" placeholder:"N"`
+}
+
+// sizeFlags say how large the picture becomes; preview shares them.
+type sizeFlags struct {
+	Height int `help:"Scale the picture to this height before depth and views are made, such as 2160. 0 = as it is." default:"0" placeholder:"PIXELS"`
 }
 
 // options turns the flags into validated job options.
@@ -65,9 +73,10 @@ type convertCommand struct {
 
 	optionFlags
 	Report string `help:"Write what is known of depth and comfort: to a .json file as numbers, to a .png as a picture." type:"path" placeholder:"FILE"`
-	Scenes string `help:"Write the list of scenes: first frame, timecode and time of each, to a .csv or .json file." type:"path" placeholder:"FILE"`
+	Scenes string `help:"Write the list of scenes to a .csv, .json, .edl or .ffmeta file (chapters for FFmpeg)." type:"path" placeholder:"FILE"`
 
 	config.Models
+	config.Decoding
 	Jobs     int    `help:"Segments converted at the same time. 0 = fit to this machine." default:"0" placeholder:"N"`
 	WorkDir  string `help:"Directory for work under way. Default: a hidden one beside the output, removed when done." type:"path"`
 	NoResume bool   `help:"Start over instead of continuing an interrupted conversion."`
@@ -137,27 +146,49 @@ func (c *convertCommand) convert(ctx context.Context, o job.Options, report *rep
 	}
 	loader := newLoader(c.Models, true)
 	defer func() { err = errors.Join(err, loader.Close()) }()
-	source := "" // of depth, in words; an error says one line only
-	if o.Depth, err = settleDepth(loader, o.Depth, func(text string) { source = text }); err != nil {
+	choice, err := chooseDepth(loader, o.Depth)
+	if err != nil {
 		return published{}, err
 	}
+	o.Depth = choice.Options
 	input, output, err := c.paths(o)
 	if err != nil {
 		return published{}, err
 	}
-	if source != "" {
-		report.note(source)
+	gpu, err := openGPU(ctx, c.Decoding, report.note)
+	if err != nil {
+		return published{}, err
 	}
 	w, err := openWork(ctx, workRequest{
-		input: input, output: output, dir: c.WorkDir, options: o, fresh: c.NoResume, jobs: c.Jobs, report: report, models: loader,
+		input: input, output: output, dir: c.WorkDir, options: o, fresh: c.NoResume, jobs: c.Jobs, report: report, models: loader, gpu: gpu,
+		opened: sync.OnceValue(func() error { return openDepth(loader, choice, report.note) }),
 	})
 	if err != nil {
 		return published{}, err
 	}
-	result, err := w.convert(ctx, c.Yes, c.Output == "", c.extras())
+	result, err := c.convertIn(ctx, w)
 	done := err == nil || !w.worthKeeping(context.WithoutCancel(ctx))
+	if done && errors.Is(err, context.Canceled) {
+		err = errors.Join(errBeginsAnew, err)
+	}
 	return result, errors.Join(err, w.close(done))
 }
+
+// convertIn converts in a work directory. The model is opened meanwhile: that takes about as long as measuring and
+// splitting a film.
+func (c *convertCommand) convertIn(ctx context.Context, w *work) (result published, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(w.req.opened)
+	group.Go(func() (err error) {
+		result, err = w.convert(ctx, c.Yes, c.Output == "", c.extras())
+		return err
+	})
+	err = group.Wait()
+	return result, err
+}
+
+// errBeginsAnew says that a conversion was stopped before it had anything to keep.
+var errBeginsAnew = errors.New("stopped before the first segment was done; the same command begins anew")
 
 // paths returns the absolute input and output. Without -o the extension is settled later, with the container.
 func (c *convertCommand) paths(o job.Options) (input, output string, err error) {

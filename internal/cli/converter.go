@@ -24,15 +24,19 @@ type backend struct {
 }
 
 // openBackend opens the backend that the process was told of, for the objects of a site. What is converted in this
-// process has its files under way in scratch.
-func openBackend(ctx context.Context, c roles, p platform.Platform, scratch string, loader clip.Models, log *slog.Logger) (backend, error) {
+// process has its files under way in scratch, and its networks from nets.
+func openBackend(ctx context.Context, c roles, p platform.Platform, scratch string, nets clip.Models, log *slog.Logger) (backend, error) {
 	switch c.inference.Backend {
 	case config.ByHTTP:
 		return openHTTP(c, p)
 	case config.SageMaker:
 		return openSageMaker(ctx, c, p, log)
 	}
-	return backend{&inference.Local{Input: p.Input, Output: p.Output, Scratch: scratch, Models: loader}, func() error { return nil }}, nil
+	gpu, err := openGPU(ctx, c.decoding, func(text string) { log.Info(text) })
+	if err != nil {
+		return backend{}, err
+	}
+	return backend{&inference.Local{Input: p.Input, Output: p.Output, Scratch: scratch, Models: nets, GPU: gpu}, func() error { return nil }}, nil
 }
 
 // openHTTP hands objects over by their addresses on S3, or through a directory that the service shares.

@@ -29,8 +29,9 @@ func (f dataFlag) dir() (string, error) {
 type doctorCommand struct {
 	dataFlag
 	MinFree config.Size `help:"Room on the disk below which serve takes no work on." env:"STEREOSPOT_MIN_FREE" default:"2GiB" placeholder:"SIZE"`
-	Addr    string      `help:"Address that serve listens on." env:"STEREOSPOT_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	JSON    bool        `name:"json" help:"Print one JSON object per check: check, state (ok, warn, fail), detail, advice."`
+	config.NeuralFiles
+	Addr string `help:"Address that serve listens on." env:"STEREOSPOT_ADDR" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	JSON bool   `name:"json" help:"Print one JSON object per check: check, state (ok, warn, fail), detail, advice."`
 }
 
 // Help implements kong's detailed help.
@@ -49,7 +50,8 @@ func (c *doctorCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	checks := doctor.Examine(ctx, doctor.Patient{Version: version(), DataDir: dir, MinFree: int64(c.MinFree), Addr: c.Addr, Now: time.Now})
+	checks := doctor.Examine(ctx, doctor.Patient{Version: version(), DataDir: dir, MinFree: int64(c.MinFree), Addr: c.Addr, Now: time.Now,
+		Models: newLoader(config.Models{NeuralFiles: c.NeuralFiles}, false)})
 	if c.JSON {
 		err = encodeEach(std.out, checks)
 	} else {

@@ -25,8 +25,10 @@ func (e extras) check(overwrite bool) error {
 	if e.report != "" && extension(e.report) != ".json" && extension(e.report) != ".png" {
 		return usagef("--report is %s: name it .json or .png", filepath.Base(e.report))
 	}
-	if e.scenes != "" && extension(e.scenes) != ".csv" && extension(e.scenes) != ".json" {
-		return usagef("--scenes is %s: name it .csv or .json", filepath.Base(e.scenes))
+	if e.scenes != "" {
+		if _, err := report.SceneWriter(extension(e.scenes)); err != nil {
+			return usagef("--scenes is %s: %v", filepath.Base(e.scenes), err)
+		}
 	}
 	for flag, path := range map[string]string{"--report": e.report, "--scenes": e.scenes} {
 		if path == "" {
@@ -75,15 +77,20 @@ func (e extras) writeScenes(ctx context.Context, output platform.Objects, id str
 	if len(r.Missing) > 0 {
 		return fmt.Errorf("figures of segments %v are gone: convert again with --no-resume", r.Missing)
 	}
-	var out bytes.Buffer
-	write := report.WriteScenesCSV
-	if extension(e.scenes) == ".json" {
-		write = report.WriteScenesJSON
-	}
-	if err := write(&out, r.Scenes); err != nil {
+	return saveScenes(e.scenes, r.Scenes)
+}
+
+// saveScenes writes the list of scenes in the format that the file's name asks for.
+func saveScenes(path string, scenes []report.Scene) error {
+	write, err := report.SceneWriter(extension(path))
+	if err != nil {
 		return err
 	}
-	return os.WriteFile(e.scenes, out.Bytes(), 0o644)
+	var out bytes.Buffer
+	if err := write(&out, scenes); err != nil {
+		return err
+	}
+	return os.WriteFile(path, out.Bytes(), 0o644)
 }
 
 func readObject(ctx context.Context, store platform.Objects, key string) ([]byte, error) {

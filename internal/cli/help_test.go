@@ -17,6 +17,22 @@ func TestTheHelpOfEveryCommandHasAnExample(t *testing.T) {
 		if command := commandLine(leaf); command != "stereospot version" && !strings.Contains(leaf.Detail, "  "+command) {
 			t.Errorf("%s --help shows no example", command)
 		}
+		if strings.HasPrefix(leaf.Detail, " ") { // which kong takes away
+			t.Errorf("the first example of %s --help stands out: put a line above it", commandLine(leaf))
+		}
+	}
+}
+
+func TestWrongUsageNamesTheHelpThatHelps(t *testing.T) {
+	for args, want := range map[string]string{
+		"convert": "stereospot convert", "models pull": "stereospot models pull", "jobs frobnicate": "stereospot jobs",
+		"convert film.mkv --fromat depth": "stereospot convert", "covert film.mkv": "stereospot", "--wrong": "stereospot",
+	} {
+		var out bytes.Buffer
+		code := run(t.Context(), strings.Fields(args), streams{nil, &out, &out})
+		if code != exitUsage || !strings.HasSuffix(out.String(), "(see "+want+" --help)\n") || strings.Count(out.String(), "\n") != 1 {
+			t.Errorf("%s: exit %d, %s", args, code, &out)
+		}
 	}
 }
 

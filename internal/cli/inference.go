@@ -11,11 +11,12 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/stereospot/stereospot/internal/config"
 	inferenceservice "github.com/stereospot/stereospot/internal/inference/service"
 	"github.com/stereospot/stereospot/internal/media"
+	"github.com/stereospot/stereospot/internal/models"
 	platformaws "github.com/stereospot/stereospot/internal/platform/aws"
 	"github.com/stereospot/stereospot/internal/web"
 )
@@ -32,13 +33,20 @@ are: let only those reach it who may use it.
 
   stereospot inference
   stereospot inference --addr 127.0.0.1:8081 --allow-files /srv/exchange
+  stereospot inference --fetch-model depth-anything-v2-small
+
+/ping is 503 until the models of --fetch-model are in --models-dir and the first is warm. While the hub can't be reached it
+is asked again without end; a refusal ends the service with its reason. Without --fetch-model the best installed model is
+kept warm; where that one can't be used, the next. A model of your own converts only what names it.
 
 After SIGTERM no more is taken, and what is under way may end within --drain.`
 }
 
 // Run implements the command.
 func (c *inferenceCommand) Run(ctx context.Context, std streams) (err error) {
-	if err := c.Check(); err != nil {
+	problems := c.Check()
+	wanted, err := models.Wanted(models.Registry(), c.FetchModels, c.AcceptLicense)
+	if err := errors.Join(problems, err); err != nil {
 		return usageError{err}
 	}
 	if err := media.CheckTools(ctx); err != nil {
@@ -52,12 +60,16 @@ func (c *inferenceCommand) Run(ctx context.Context, std streams) (err error) {
 	defer func() { err = errors.Join(err, files.close()) }()
 	hard, stopHard := hardContext(ctx)
 	defer stopHard()
-	models, err := openApart(context.WithoutCancel(ctx), c.Models, log)
+	nets, err := openStocked(context.WithoutCancel(ctx), c, wanted, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, models.Close()) }()
-	server, err := c.open(hard, files.dir, models, log)
+	defer func() { err = errors.Join(err, nets.Close()) }()
+	gpu, err := openGPU(ctx, c.Decoding, func(text string) { log.Info(text) })
+	if err != nil {
+		return err
+	}
+	server, err := c.open(hard, files.dir, nets, gpu, log)
 	if err != nil {
 		return err
 	}
@@ -67,7 +79,10 @@ func (c *inferenceCommand) Run(ctx context.Context, std streams) (err error) {
 		return fmt.Errorf("can't listen on %s: %w (choose another with --addr)", c.Addr, err)
 	}
 	fmt.Fprintf(std.out, "the inference service is at http://%s\n", listener.Addr())
-	return serveInference(ctx, server, listener, c.Drain, log)
+	g, work := errgroup.WithContext(ctx)
+	g.Go(func() error { return nets.begin(work) })
+	g.Go(func() error { return serveInference(work, server, listener, c.Drain, log) })
+	return g.Wait()
 }
 
 func (c *inferenceCommand) scratchParent() string {
@@ -78,20 +93,18 @@ func (c *inferenceCommand) scratchParent() string {
 }
 
 // open makes the service, whose conversions end with ctx.
-func (c *inferenceCommand) open(ctx context.Context, scratch string, models apart, log *slog.Logger) (*inferenceservice.Server, error) {
-	cfg, err := platformaws.Load(ctx, log)
+func (c *inferenceCommand) open(ctx context.Context, scratch string, nets *stocked, gpu *media.GPU, log *slog.Logger) (*inferenceservice.Server, error) {
+	cfg, err := platformaws.Load(ctx, log, platformaws.Brief)
 	if err != nil {
 		return nil, err
 	}
 	bucket := platformaws.Buckets(cfg)
 	metrics := web.NewMetrics()
-	metrics.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "stereospot_depth_process_deaths_total", Help: "Processes that compute depth which died and were replaced.",
-	}, func() float64 { return float64(models.Deaths()) }))
+	nets.count(metrics)
 	return inferenceservice.New(ctx, inferenceservice.Config{
 		Jobs: fitJobs(c.Jobs), Wait: c.Wait, Scratch: scratch, Folders: c.AllowFiles, Version: version(), Log: log,
 		Bucket:  func(name string) inferenceservice.Store { return bucket(name) },
-		Metrics: metrics, Models: models, Ready: models.Ready,
+		Metrics: metrics, Models: nets, GPU: gpu, Ready: nets.Ready, Depth: nets.Depth,
 	})
 }
 

@@ -1,11 +1,7 @@
 package cli
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,18 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/stereospot/stereospot/internal/inference"
-	"github.com/stereospot/stereospot/internal/inference/inferencetest"
 	"github.com/stereospot/stereospot/internal/inference/sagemakertest"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/platform/aws/awstest"
-	"github.com/stereospot/stereospot/internal/stereo/depth/onnx/onnxtest"
 )
 
 // tinyFilm is three segments of four frames each under killOptions.
@@ -50,7 +41,7 @@ func startInference(t *testing.T, env []string, args ...string) (*service, strin
 
 func TestServeHasFilmsConvertedByAnInferenceService(t *testing.T) {
 	shared := t.TempDir()
-	converter, address := startInference(t, []string{"TMPDIR=" + t.TempDir()}, "--allow-files", shared)
+	converter, address := startInference(t, []string{"TMPDIR=" + t.TempDir(), "STEREOSPOT_DRAIN=" + patience.String()}, "--allow-files", shared)
 	t.Setenv("INFERENCE_BACKEND", "http")
 	t.Setenv("INFERENCE_HTTP_URL", address)
 	t.Setenv("STEREOSPOT_INFERENCE_DIR", shared)
@@ -71,9 +62,7 @@ func TestServeHasFilmsConvertedByAnInferenceService(t *testing.T) {
 	if left, err := filepath.Glob(filepath.Join(shared, "*", "*")); err != nil || len(left) != 0 {
 		t.Errorf("the shared directory holds %v, %v", left, err)
 	}
-	if took := converter.stop(t); took > 10*time.Second {
-		t.Errorf("the service took %v to stop", took)
-	}
+	wantSwiftEnd(t, converter)
 }
 
 func get(t *testing.T, url string) string {
@@ -198,65 +187,6 @@ func childOf(t *testing.T, parent int) int {
 		}
 	}
 	return 0
-}
-
-func TestInferenceSurvivesTheDeathOfItsNetworks(t *testing.T) {
-	shared, models := t.TempDir(), t.TempDir()
-	network := onnxtest.Bytes(onnxtest.Kind{})
-	segment := inferencetest.Film(t, 1)[0]
-	content, err := os.ReadFile(segment.Path)
-	err = errors.Join(err, os.WriteFile(filepath.Join(models, "tiny.onnx"), network, 0o600), os.WriteFile(filepath.Join(shared, "in.mkv"), content, 0o600))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, address := startInference(t, []string{"TMPDIR=" + t.TempDir(), "ORT_LIB=" + onnxtest.Library(t)}, "--allow-files", shared, "--models-dir", models)
-	well := func() bool {
-		res, err := http.Get(address + "/ping")
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		return res.StatusCode == http.StatusOK
-	}
-	until(t, "the model is warm", well)
-	convert := func(name string) []byte {
-		r := segment.Request("job")
-		r.Depth.Model = "tiny"
-		body, err := json.Marshal(inference.Invoke(r, inference.FileURI(filepath.Join(shared, "in.mkv")), inference.FileURI(filepath.Join(shared, name))))
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, err := http.Post(address+"/invocations", "application/json", bytes.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		if text, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusOK {
-			t.Fatalf("%d %s %v", res.StatusCode, text, err)
-		}
-		out, err := os.ReadFile(filepath.Join(shared, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return out
-	}
-	before := convert("before.mp4")
-	killed := childOf(t, s.cmd.Process.Pid)
-	if killed == 0 {
-		t.Fatal("the service has no process for its networks")
-	}
-	if err := syscall.Kill(killed, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "another is in its place", func() bool { pid := childOf(t, s.cmd.Process.Pid); return pid != 0 && pid != killed && well() })
-	if !bytes.Equal(convert("after.mp4"), before) {
-		t.Error("the second process's depth is another")
-	}
-	last := childOf(t, s.cmd.Process.Pid)
-	s.stop(t)
-	if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", last)); err == nil && len(line) > 0 {
-		t.Errorf("process %d is left: %s", last, line)
-	}
 }
 
 func TestInferenceListsEveryWrongSettingAtOnce(t *testing.T) {

@@ -98,16 +98,16 @@ func (infraInferenceRedeployCommand) Help() string {
 	return `Examples:
   stereospot infra inference-redeploy $(git rev-parse HEAD)
 
-Makes a model and an endpoint configuration with this image, otherwise as they are, and moves the endpoint to them. The
-old ones serve until the new ones do, and go on serving if those fail.`
+Makes a model and an endpoint configuration with this image, otherwise as Terraform applied them last, and moves the
+endpoint to them. The old ones serve until the new ones do, and go on serving if those fail.`
 }
 
 // Run implements the command.
 func (c *infraInferenceRedeployCommand) Run(ctx context.Context, std streams) error {
-	names, cfg, err := c.lookup(ctx, "SAGEMAKER_ENDPOINT_NAME", variable("ECR_REPOSITORY_URL", inferenceImage))
+	names, cfg, err := c.lookup(ctx, "SAGEMAKER_ENDPOINT_NAME", "SAGEMAKER_ENDPOINT_CONFIG_NAME", variable("ECR_REPOSITORY_URL", inferenceImage))
 	if err != nil {
 		return err
 	}
-	redeploy := infra.Redeploy{Endpoint: names[0], Image: names[1] + ":" + c.Tag, Now: time.Now}
+	redeploy := infra.Redeploy{Endpoint: names[0], Settings: names[1], Image: names[2] + ":" + c.Tag, Now: time.Now}
 	return redeploy.Run(ctx, cfg, c.watch(std.out))
 }

@@ -65,15 +65,16 @@ type jobIDs struct {
 	serverFlags
 }
 
-// each does one thing to every job and prints a line for each that it worked on.
-func (c *jobIDs) each(std streams, done string, do func(*client.Client, string) error) error {
+// each does one thing to every job and prints what came of it for each that it worked on.
+func (c *jobIDs) each(std streams, do func(s *client.Client, id string) (done string, err error)) error {
 	server, err := c.connect(nil)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, id := range c.Jobs {
-		if err := do(server, id); err != nil {
+		done, err := do(server, id)
+		if err != nil {
 			errs = append(errs, fmt.Errorf("job %s: %w", id, err))
 			continue
 		}
@@ -94,10 +95,21 @@ func (jobsRetryCommand) Help() string {
 
 // Run implements the command.
 func (c *jobsRetryCommand) Run(ctx context.Context, std streams) error {
-	return c.each(std, "started again", func(s *client.Client, id string) error {
-		_, err := s.Retry(ctx, id)
-		return err
+	return c.each(std, func(s *client.Client, id string) (string, error) {
+		j, err := s.Retry(ctx, id)
+		return again(j), err
 	})
+}
+
+// again says what a job that was retried does now, or waits for.
+func again(j client.Job) string {
+	switch {
+	case !j.Uploaded:
+		return fmt.Sprintf("waits for its film, which never arrived whole: submit %s again with the job's options, or remove the job", j.Title)
+	case j.StartedAt.IsZero():
+		return "waits to be started"
+	}
+	return "started again"
 }
 
 type jobsCancelCommand struct{ jobIDs }
@@ -114,9 +126,9 @@ What is converted already is kept: stereospot jobs retry goes on from there.`
 
 // Run implements the command.
 func (c *jobsCancelCommand) Run(ctx context.Context, std streams) error {
-	return c.each(std, "cancelled", func(s *client.Client, id string) error {
+	return c.each(std, func(s *client.Client, id string) (string, error) {
 		_, err := s.Cancel(ctx, id)
-		return err
+		return "cancelled", err
 	})
 }
 
@@ -132,5 +144,5 @@ func (jobsRemoveCommand) Help() string {
 
 // Run implements the command.
 func (c *jobsRemoveCommand) Run(ctx context.Context, std streams) error {
-	return c.each(std, "removed", func(s *client.Client, id string) error { return s.Remove(ctx, id) })
+	return c.each(std, func(s *client.Client, id string) (string, error) { return "removed", s.Remove(ctx, id) })
 }

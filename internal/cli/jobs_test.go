@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stereospot/stereospot/internal/client"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/platform/local"
@@ -41,7 +42,7 @@ func TestJobsAreListedShownCancelledRetriedAndRemoved(t *testing.T) {
 	if r := s.stereospot("jobs", "watch", id); r.code != exitFailed || !strings.Contains(r.err, "was cancelled: stereospot jobs retry "+id) {
 		t.Errorf("watch: %d %q", r.code, r.err)
 	}
-	if r := s.stereospot("jobs", "retry", id); r.code != exitDone || status() != job.Created {
+	if r := s.stereospot("jobs", "retry", id); r.code != exitDone || r.out != id+": started again\n" || status() != job.Created {
 		t.Errorf("retry: %d %q %q", r.code, r.out, r.err)
 	}
 	if r := s.stereospot("jobs", "retry", id, "nonsense"); r.code != exitFailed || strings.Count(lastLineOf(r.err), "job ") < 2 {
@@ -60,10 +61,9 @@ func TestWatchingGoesOnAfterBrokenConnectionsAndLeavesTheJobAlone(t *testing.T) 
 	s, film := startServer(t, "web-ui", t.TempDir()), smallFilm(t, 5)
 	id := jobID(t, s.stereospot("submit", film, "--json").out)
 	p := newProxy(t, s.url(""))
-	p.set(func(p *proxy) { p.bytes = 3000 }) // a few events
 	stop, ended := background(t, "jobs", "watch", id, "-o", "x.mp4", "--server", p.URL)
 	stream := "GET /api/v1/jobs/" + id + "/events"
-	until(t, "the stream is followed", func() bool { return len(p.seen(stream)) > 0 })
+	until(t, "an event has come", func() bool { return p.delivered() > 0 })
 	p.CloseClientConnections()
 	until(t, "the stream is followed again, from the last event", func() bool {
 		seen := p.seen(stream)
@@ -88,7 +88,7 @@ func TestWatchingGoesOnAfterBrokenConnectionsAndLeavesTheJobAlone(t *testing.T) 
 }
 
 func TestCommandsWithoutAServerSayHowToStartOne(t *testing.T) {
-	at := "http://" + freePort(t)
+	at := "http://" + nobody
 	r := stereospot(t, "submit", smallFilm(t, 1), "--server", at)
 	if r.code != exitFailed || !strings.Contains(lastLineOf(r.err), "no answer from "+at) || !strings.Contains(r.err, "stereospot serve") {
 		t.Errorf("exit %d, %q", r.code, r.err)
@@ -163,5 +163,23 @@ func TestDeadLettersAreListedPutBackAndDropped(t *testing.T) {
 	}
 	if r := stereospot(t, "dlq", "list", "--data-dir", dir); r.code != exitFailed || !strings.Contains(r.err, "no data directory") {
 		t.Errorf("a directory without data: %d %q", r.code, r.err)
+	}
+}
+
+func TestRetriedJobSaysWhatItLacks(t *testing.T) {
+	s := startServer(t, "web-ui", t.TempDir())
+	api, err := client.New(client.Config{Server: s.url("")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := api.Create(t.Context(), client.NewJob{Title: "film.mkv", Size: 1000, Options: job.DefaultOptions(), Start: true})
+	if err == nil {
+		_, err = api.Cancel(t.Context(), j.ID)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := s.stereospot("jobs", "retry", j.ID); r.code != exitDone || !strings.Contains(r.out, "waits for its film, which never arrived whole: submit film.mkv again") {
+		t.Errorf("retry: %d %q %q", r.code, r.out, r.err)
 	}
 }

@@ -168,7 +168,7 @@ func TestKilledWorkersLoseNothing(t *testing.T) {
 			t.Logf("%d kills, %d of %d jobs done", killed+1, len(jobs)-liveJobs(t, store, jobs), len(jobs))
 		}
 	}
-	for deadline := time.Now().Add(2 * time.Minute); liveJobs(t, store, jobs) > 0; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); liveJobs(t, store, jobs) > 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			break // checkJob says what is stuck
 		}
@@ -219,7 +219,7 @@ func checkJob(t *testing.T, store *local.Store, id string, want []byte) {
 // awaitEmptyQueues wants every message handled.
 func awaitEmptyQueues(t *testing.T, store *local.Store) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		left := ""
 		for name, q := range store.Queues() {
 			if d, err := q.Depth(t.Context()); err != nil || d.Visible+d.InFlight+d.Delayed > 0 {

@@ -8,11 +8,11 @@ import (
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 
 	"golang.org/x/term"
 
 	"github.com/stereospot/stereospot/internal/models"
+	"github.com/stereospot/stereospot/internal/stereo/depth/onnx"
 )
 
 // modelsCommand keeps the models of this machine.
@@ -47,56 +47,6 @@ func (d modelsDir) store() (*models.Store, error) {
 	return &models.Store{Dir: d.ModelsDir}, nil
 }
 
-type modelsListCommand struct{ modelsDir }
-
-// Help implements kong's detailed help.
-func (modelsListCommand) Help() string {
-	return `  stereospot models list
-  stereospot models list --models-dir /srv/models`
-}
-
-// Run implements the command.
-func (c *modelsListCommand) Run(std streams) error {
-	store, err := c.store()
-	if err != nil {
-		return err
-	}
-	installed, err := store.Installed()
-	if err != nil {
-		return err
-	}
-	here := map[string]bool{}
-	for _, m := range installed {
-		here[m.Name] = true
-	}
-	w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "MODEL\tHERE\tSIZE\tPARAMETERS\tQUALITY\tLICENCE")
-	for _, m := range models.Registry() {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, yesNo(here[m.Name]), megabytes(m.Size), m.Parameters, m.Quality, m.License)
-		delete(here, m.Name)
-	}
-	for _, m := range installed {
-		if here[m.Name] {
-			fmt.Fprintf(w, "%s\tyes\t\t\tyour own\t\n", m.Name)
-		}
-	}
-	return w.Flush()
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
-}
-
-func megabytes(n int64) string {
-	if n == 0 {
-		return "?"
-	}
-	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-}
-
 type modelsPullCommand struct {
 	Names []string `arg:"" help:"Models to fetch; see stereospot models list."`
 	modelsDir
@@ -106,10 +56,11 @@ type modelsPullCommand struct {
 
 // Help implements kong's detailed help.
 func (modelsPullCommand) Help() string {
-	return `  stereospot models pull depth-anything-v2-small
+	return `Examples:
+  stereospot models pull depth-anything-v2-small
   HF_ENDPOINT=https://mirror.example stereospot models pull depth-anything-v2-small
 
-The file is compared with its SHA-256 before it is used. A download that broke off goes on where it was.`
+Every file is compared with its SHA-256 before it is used. A download that broke off goes on where it was.`
 }
 
 // Run implements the command.
@@ -137,12 +88,16 @@ func (c *modelsPullCommand) Run(ctx context.Context, std streams) error {
 	}
 	for _, m := range wanted {
 		bar := newPullBar(std.err, m.Name, c.Quiet)
+		hub.Retry = bar.retrying
 		path, err := store.Pull(ctx, hub, m, bar.progress)
 		bar.close()
 		if err != nil {
 			return err
 		}
 		fmt.Fprintln(std.out, path)
+	}
+	if _, err := onnx.Runtime(""); err != nil {
+		fmt.Fprintf(std.err, "models are here, and can't run yet: %v\n", err)
 	}
 	return nil
 }
@@ -182,8 +137,11 @@ type modelsVerifyCommand struct {
 
 // Help implements kong's detailed help.
 func (modelsVerifyCommand) Help() string {
-	return `  stereospot models verify
-  stereospot models verify depth-anything-v2-small`
+	return `Examples:
+  stereospot models verify
+  stereospot models verify depth-anything-v2-small
+
+Exit codes: 0 they are whole, 1 one isn't, or one that is named has nothing to compare it with, 2 wrong usage.`
 }
 
 // Run implements the command.
@@ -192,32 +150,40 @@ func (c *modelsVerifyCommand) Run(std streams) error {
 	if err != nil {
 		return err
 	}
-	all, err := store.Installed()
+	all, err := c.chosen(store)
 	if err != nil {
 		return err
 	}
-	if len(c.Names) > 0 {
-		all = nil
-		for _, name := range c.Names {
-			m, err := store.Find(name, false)
-			if err != nil {
-				return usageError{err}
-			}
-			all = append(all, m)
-		}
-	}
 	var errs []error
 	for _, m := range all {
-		if err := store.Verify(m); err != nil {
+		switch err := store.Verify(m); {
+		case err == nil:
+			fmt.Fprintf(std.out, "%s: whole\n", m.Name)
+		case errors.Is(err, models.ErrUnknown) && len(c.Names) == 0: // a person's own is no fault
+			fmt.Fprintln(std.out, err)
+		default:
 			errs = append(errs, err)
-			continue
 		}
-		fmt.Fprintf(std.out, "%s: whole\n", m.Name)
 	}
 	if len(all) == 0 {
 		fmt.Fprintln(std.out, "no model is installed")
 	}
 	return errors.Join(errs...)
+}
+
+// chosen returns the models that are named, or else all.
+func (c *modelsVerifyCommand) chosen(store *models.Store) (chosen []models.Installed, err error) {
+	if len(c.Names) == 0 {
+		return store.Installed()
+	}
+	for _, name := range c.Names {
+		m, err := store.Find(name, false)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		chosen = append(chosen, m)
+	}
+	return chosen, nil
 }
 
 type modelsPathCommand struct {
@@ -227,7 +193,8 @@ type modelsPathCommand struct {
 
 // Help implements kong's detailed help.
 func (modelsPathCommand) Help() string {
-	return `  stereospot models path depth-anything-v2-small`
+	return `Examples:
+  stereospot models path depth-anything-v2-small`
 }
 
 // Run implements the command.

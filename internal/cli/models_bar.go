@@ -41,6 +41,18 @@ func (b *pullBar) progress(have, size int64) {
 	}
 }
 
+// retrying is models.Hub.Retry: the pause may be minutes, so that silence would look like a hang.
+func (b *pullBar) retrying(err error, next time.Duration) {
+	if b.quiet {
+		return
+	}
+	var out io.Writer = b.out
+	if b.bars != nil {
+		out = b.bars // writes above the bar
+	}
+	fmt.Fprintf(out, "%s: %s; trying again in %s\n", b.name, oneLine(err), next)
+}
+
 func (b *pullBar) close() {
 	if b.bar != nil {
 		b.bar.Abort(false)

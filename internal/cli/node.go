@@ -16,7 +16,6 @@ import (
 
 	"github.com/stereospot/stereospot/internal/config"
 	"github.com/stereospot/stereospot/internal/media"
-	"github.com/stereospot/stereospot/internal/models"
 	"github.com/stereospot/stereospot/internal/pipeline"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/protection"
@@ -39,7 +38,7 @@ type node struct {
 	counted  deliveries
 	task     *protection.Task // nil outside of ECS
 	told     *cloudMetrics    // nil where nobody reads them
-	models   *models.Loader
+	models   *apart
 }
 
 // openNode opens the site and makes the pipeline that works on it.
@@ -49,7 +48,10 @@ func openNode(ctx context.Context, c roles, log *slog.Logger) (n *node, err erro
 			return nil, err
 		}
 	}
-	n = &node{pace: c.pace, log: log, task: taskOf(c.aws.Platform, log), told: c.told, models: newLoader(c.models, false)}
+	n = &node{pace: c.pace, log: log, task: taskOf(c.aws.Platform, log), told: c.told}
+	if n.models, err = openApart(context.WithoutCancel(ctx), c.models, keptIdle, log); err != nil { // what is under way may outlive ctx
+		return nil, err
+	}
 	if n.site, err = openSite(ctx, c, log); err != nil {
 		return nil, err
 	}
@@ -96,6 +98,7 @@ func (n *node) instrument(ctx context.Context) (err error) {
 		return err
 	}
 	n.metrics = web.NewMetrics()
+	n.models.count(n.metrics)
 	n.counted = newDeliveries(n.metrics)
 	observe := web.ObserveSegments(n.metrics)
 	n.pipeline.Observe = func(e pipeline.Event) { observe(e); n.told.observe(e) }

@@ -18,10 +18,11 @@ import (
 
 const (
 	pageFrames  = 96
-	pageMinutes = 2 * time.Minute // for what costs a conversion, on a busy machine too
+	pageMinutes = patience // for what costs a conversion
 )
 
-// pageSource renders a short film with sound. It is big enough to go up in many parts.
+// pageSource renders a short film with sound. It goes up in two parts, of which the second is small and arrives long before
+// the first.
 func pageSource(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -30,7 +31,7 @@ func pageSource(t *testing.T) string {
 	}
 	ffmpeg(t, dir, "-i scene.mp4 -f lavfi -i sine=d=4 -c:v copy -c:a aac -shortest film.mp4")
 	path := filepath.Join(dir, "film.mp4")
-	swell(t, path, 40<<20)
+	swell(t, path, 17<<20)
 	return path
 }
 
@@ -92,7 +93,7 @@ func TestAPersonMakesAFilmThreeDimensional(t *testing.T) {
 // uploadThroughACrash chooses the film and kills the server while its parts are on their way.
 func uploadThroughACrash(t *testing.T, s *server, page *browsertest.Page, film string) (id string) {
 	t.Helper()
-	page.Throttle(12 << 20)
+	page.Throttle(3 << 20)
 	page.Choose("#file", film)
 	page.Wait("location.pathname.match(/^.jobs.[0-9a-f-]{36}$/)", browsertest.Patience)
 	id = strings.TrimPrefix(page.Text("location.pathname"), "/jobs/")
@@ -126,7 +127,7 @@ func convertThroughACrash(s *server, page *browsertest.Page, id string) {
 	s.kill()
 	page.Wait("!document.querySelector('#lost').hidden", browsertest.Patience)
 	s.start()
-	page.Wait("document.querySelector('#lost').hidden", 30*time.Second)
+	page.Wait("document.querySelector('#lost').hidden", browsertest.Patience)
 	page.Shoot("film-under-way")
 	page.Wait("document.querySelector('a.primary[href$=\"/play\"]')", pageMinutes)
 	page.Shoot("film-done")
@@ -160,6 +161,7 @@ func watch(page *browsertest.Page) {
 // headset's button pauses and plays.
 func enterVR(t *testing.T, page *browsertest.Page) {
 	t.Helper()
+	page.Eval("document.querySelector('video').loop = true") // so that it plays whenever it is looked at
 	page.Click("[data-vr]")
 	page.Wait("headset.eyes.every(Boolean)", browsertest.Patience)
 	page.Eval("document.querySelector('video').pause()")

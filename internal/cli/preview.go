@@ -20,6 +20,7 @@ type previewCommand struct {
 	At     string `help:"Moment to show, in seconds or hh:mm:ss.sss." default:"0" placeholder:"TIME"`
 	Output string `short:"o" help:"The PNG to write." default:"sheet.png" type:"path"`
 	stereoFlags
+	sizeFlags
 	config.Models
 	Yes bool `short:"y" help:"Overwrite the output if it exists."`
 }
@@ -34,6 +35,7 @@ func (previewCommand) Help() string {
 // Run implements the command.
 func (c *previewCommand) Run(ctx context.Context, std streams) error {
 	o := job.DefaultOptions()
+	o.Encode.Height = c.Height
 	if err := errors.Join(c.apply(&o), o.Validate(), c.Models.Check()); err != nil {
 		return usageError{err}
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -14,12 +15,16 @@ import (
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/pipeline"
+	"github.com/stereospot/stereospot/internal/report"
 )
 
 type probeCommand struct {
 	Input         string `arg:"" help:"The video." type:"path"`
 	SegmentFrames int    `help:"Largest number of frames in one segment (default ${default})." default:"1440" placeholder:"N"`
 	Container     string `help:"File format of the output to judge by: mp4, mkv, or auto." enum:"auto,mp4,mkv" default:"auto"`
+	Scenes        bool   `help:"Find the scenes, as convert does on classic depth, and list them. Decodes the whole film."`
+	Output        string `short:"o" help:"Write the list of scenes to a .csv, .json, .edl or .ffmeta file (chapters for FFmpeg)." type:"path" placeholder:"FILE"`
+	Yes           bool   `short:"y" help:"Overwrite the output if it exists."`
 	JSON          bool   `name:"json" help:"Print one JSON object (docs/convert.md has the schema)."`
 }
 
@@ -27,7 +32,9 @@ type probeCommand struct {
 func (probeCommand) Help() string {
 	return `Examples:
   stereospot probe film.mkv
-  stereospot probe film.mkv --container mkv --json | jq .streams`
+  stereospot probe film.mkv --container mkv --json | jq .streams
+  stereospot probe film.mkv --scenes                 the cuts, without converting
+  stereospot probe film.mkv --scenes -o scenes.edl   the same for an editor`
 }
 
 // findings are what probe says; --json prints them as they are.
@@ -40,6 +47,7 @@ type findings struct {
 	Lossless  string                `json:"lossless,omitempty"`
 	Container string                `json:"container"`
 	Streams   []media.CarriedStream `json:"streams"`
+	Scenes    []report.Scene        `json:"scenes,omitempty"` // where they were asked for
 	Warnings  []string              `json:"warnings,omitempty"`
 }
 
@@ -50,6 +58,9 @@ func (c *probeCommand) Run(ctx context.Context, std streams) error {
 	if err := clip.Validate(o); err != nil {
 		return usageError{err}
 	}
+	if err := c.check(); err != nil {
+		return err
+	}
 	if err := media.CheckTools(ctx); err != nil {
 		return err
 	}
@@ -58,6 +69,55 @@ func (c *probeCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	f := newFindings(plan, c.Container)
+	if c.Scenes {
+		if f.Scenes, err = findScenes(ctx, c.Input, o, plan); err != nil {
+			return err
+		}
+	}
+	if c.Output != "" {
+		if err := saveScenes(c.Output, f.Scenes); err != nil {
+			return err
+		}
+	}
+	return c.tell(std, f)
+}
+
+// check finds wrong uses that the grammar can't.
+func (c *probeCommand) check() error {
+	if c.Output == "" {
+		return nil
+	}
+	if !c.Scenes {
+		return usagef("-o takes the list of scenes: ask for it with --scenes")
+	}
+	if _, err := report.SceneWriter(extension(c.Output)); err != nil {
+		return usagef("-o is %s: %v", filepath.Base(c.Output), err)
+	}
+	return checkOutput(c.Output, c.Yes)
+}
+
+// findScenes looks at every frame of the plan.
+func findScenes(ctx context.Context, path string, o job.Options, plan *media.Plan) ([]report.Scene, error) {
+	scratch, err := media.NewScratch()
+	if err != nil {
+		return nil, err
+	}
+	defer scratch.Close()
+	cuts, err := clip.FindCuts(ctx, path, plan, scratch.Dir)
+	if errors.Is(err, media.ErrFrameCount) { // as convert does, again without stream copies
+		if plan, err = pipeline.MakePlan(ctx, path, o, true); err != nil {
+			return nil, err
+		}
+		cuts, err = clip.FindCuts(ctx, path, plan, scratch.Dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return report.Scenes(cuts, plan.Frames(), plan.Moment), nil
+}
+
+// tell prints the findings as the flags ask.
+func (c *probeCommand) tell(std streams, f findings) error {
 	if c.JSON {
 		enc := json.NewEncoder(std.out)
 		enc.SetIndent("", "  ")
@@ -95,6 +155,9 @@ func (f findings) print(out io.Writer) error {
 	}
 	row("chapters", "%d", f.Source.Chapters)
 	row("output", "%s", f.Container)
+	for _, s := range f.Scenes {
+		row(fmt.Sprintf("scene %d", s.Number), "%s, frame %d: %d frames, %.3f s", s.Timecode, s.First, s.Frames, s.Length)
+	}
 	for _, warning := range f.Warnings {
 		row("warning", "%s", warning)
 	}

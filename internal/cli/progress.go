@@ -50,7 +50,9 @@ func (t *tally) add(e pipeline.Event) snapshot {
 		t.done, t.current.kept, t.speed = 0, 0, speed{}
 		clear(t.under)
 	}
-	t.current.stage = e.Stage
+	if late := e.Stage == pipeline.Splitting && e.Plan == nil && t.current.stage == pipeline.Converting; !late {
+		t.current.stage = e.Stage // segments are converted while later ones are written
+	}
 	if e.Stage == pipeline.Converting {
 		t.count(e)
 	}
@@ -71,7 +73,9 @@ func (t *tally) count(e pipeline.Event) {
 	for _, n := range t.under {
 		t.current.frames += n
 	}
-	t.rate()
+	if e.Frames > 0 { // what comes before a segment's first frame says nothing of the speed
+		t.rate()
+	}
 }
 
 // rate derives speed and time left from the frames converted in this run.

@@ -54,3 +54,21 @@ func TestTallyForgetsSpeedsOlderThanItsWindow(t *testing.T) {
 		t.Errorf("fps %v long after the speed fell to 10", s.fps)
 	}
 }
+
+func TestTallySaysConvertingFromASegmentsStart(t *testing.T) {
+	clock := &fakeClock{at: time.Unix(1000, 0)}
+	tally := newTally(clock.now)
+	tally.add(pipeline.Event{Stage: pipeline.Splitting, Segment: 0, SegmentDone: true})
+	if s := tally.add(pipeline.Event{Stage: pipeline.Converting}); s.stage != pipeline.Converting || s.frames != 0 {
+		t.Errorf("at a segment's start: %+v", s)
+	}
+	if s := tally.add(pipeline.Event{Stage: pipeline.Splitting, Segment: 1, SegmentDone: true}); s.stage != pipeline.Converting {
+		t.Errorf("while a later segment is written: %s", s.stage)
+	}
+	clock.at = clock.at.Add(time.Minute)
+	tally.add(pipeline.Event{Stage: pipeline.Converting, Frames: 1})
+	clock.at = clock.at.Add(2 * time.Second)
+	if s := tally.add(pipeline.Event{Stage: pipeline.Converting, Frames: 5}); s.fps != 2 {
+		t.Errorf("%v frames per second: the wait for the first frame counts", s.fps)
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -29,7 +28,9 @@ type proxy struct {
 	putsLeft int      // parts that may still arrive; below 0 all
 	cut      chan struct{}
 	cutOnce  sync.Once
-	bytes    int64 // of an answer to let through before it is cut; 0 is all
+	bytes    int64  // of an answer to let through before it is cut; 0 is all
+	events   int    // that watchers have got
+	made     func() // if set, called once a job is made and before that is answered, which it never is; then forgotten
 }
 
 func newProxy(t *testing.T, target string) *proxy {
@@ -57,8 +58,17 @@ func newProxy(t *testing.T, target string) *proxy {
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.requests = append(p.requests, strings.TrimSpace(strings.Join([]string{r.Method, r.URL.Path, r.Header.Get("Range"), r.Header.Get("Last-Event-ID")}, " ")))
-	limit := p.bytes
+	limit, made := p.bytes, p.made
+	makes := made != nil && r.Method == http.MethodPost && r.URL.Path == "/api/v1/jobs"
+	if makes {
+		p.made = nil
+	}
 	p.mu.Unlock()
+	if makes {
+		p.behind.ServeHTTP(httptest.NewRecorder(), r)
+		made()
+		panic(http.ErrAbortHandler)
+	}
 	if r.Method == http.MethodPut && !p.admit() {
 		_, _ = io.CopyN(io.Discard, r.Body, 100_000) // in the middle of the part
 		p.cutOnce.Do(func() { close(p.cut) })
@@ -66,6 +76,9 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if limit > 0 && (strings.HasSuffix(r.URL.Path, "/events") || strings.HasPrefix(r.URL.Path, "/objects/")) {
 		w = &cutWriter{ResponseWriter: w, left: limit}
+	}
+	if strings.HasSuffix(r.URL.Path, "/events") {
+		w = &eventWriter{ResponseWriter: w, p: p}
 	}
 	p.behind.ServeHTTP(w, r)
 }
@@ -118,6 +131,34 @@ func (w *cutWriter) Write(b []byte) (int, error) {
 	}
 	w.left -= int64(len(b))
 	return w.ResponseWriter.Write(b)
+}
+
+// delivered returns how many events have left for watchers.
+func (p *proxy) delivered() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.events
+}
+
+// eventWriter counts the events that have left: a connection that is closed now doesn't take them back.
+type eventWriter struct {
+	http.ResponseWriter
+	p *proxy
+}
+
+func (w *eventWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *eventWriter) Write(b []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(b)
+	if err == nil {
+		err = http.NewResponseController(w.ResponseWriter).Flush()
+	}
+	if err == nil {
+		w.p.mu.Lock()
+		w.p.events += bytes.Count(b, []byte("\nevent: "))
+		w.p.mu.Unlock()
+	}
+	return n, err
 }
 
 // smallFilm renders a film of n frames at 25 per second, with sound.
@@ -193,19 +234,11 @@ func await[V any](t *testing.T, from <-chan V) V {
 	select {
 	case v := <-from:
 		return v
-	case <-time.After(2 * time.Minute):
+	case <-time.After(patience):
 		t.Fatal("nothing happens")
 	}
 	panic("unreachable")
 }
 
-// freePort returns an address that nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
+// nobody is an address that nobody listens at: no system gives port 1 away.
+const nobody = "127.0.0.1:1"

@@ -73,6 +73,9 @@ func (r *reporter) observe(e pipeline.Event) {
 	if e.Plan != nil && e.Stage == pipeline.Splitting {
 		r.view.plan(e.Plan)
 	}
+	if e.Encoder != "" {
+		r.view.note("encoding: " + e.Encoder)
+	}
 	for _, w := range e.Warnings {
 		if !r.said[w] {
 			r.said[w] = true
@@ -136,11 +139,19 @@ func (v *lineView) done(r published, took time.Duration) {
 
 func describePlan(p *media.Plan) string {
 	v := p.Source.Video
-	text := fmt.Sprintf("%d×%d, %d frames in %d segments", v.Width, v.Height, p.Frames(), len(p.Segments))
+	text := fmt.Sprintf("%d×%d, %s in %s", v.Width, v.Height, number(p.Frames(), "frame"), number(len(p.Segments), "segment"))
 	if p.Lossless != "" {
 		text += "; segments go through a lossless re-encode (" + p.Lossless + ")"
 	}
 	return text
+}
+
+// number writes how many there are of something.
+func number(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
 }
 
 // describe writes a snapshot as one line.
@@ -175,5 +186,5 @@ func describeSubmitted(title, id, page string) string {
 }
 
 func describeResult(r published, took time.Duration) string {
-	return fmt.Sprintf("%s: %d frames in %s", r.path, r.job.TotalFrames, clock(took))
+	return fmt.Sprintf("%s: %s in %s", r.path, number(r.job.TotalFrames, "frame"), clock(took))
 }

@@ -29,6 +29,7 @@ type roles struct {
 	inferencePrice config.InferencePrice
 	inference      config.Inference // its zero value converts in this process
 	models         config.Models
+	decoding       config.Decoding // its zero value is software
 	pace           config.Pace
 	log            config.Log
 	queues         map[platform.QueueName]int // whose messages the process handles, and how many of each at a time

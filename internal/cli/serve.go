@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stereospot/stereospot/internal/config"
+	"github.com/stereospot/stereospot/internal/models"
 	"github.com/stereospot/stereospot/internal/pipeline"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/web"
@@ -33,13 +34,14 @@ after a crash or a power cut too, the same command continues where it was.`
 // Run implements the command.
 func (c *serveCommand) Run(ctx context.Context, std streams) error {
 	access, err := checkWeb(c.Check, &c.Listen, &c.Access)
+	catalog, err := openCatalog(c.Catalog, err)
 	if err != nil {
 		return err
 	}
 	queues := mediaQueues(c.Splitting)
 	maps.Copy(queues, videoQueues(c.Converting, c.Inference))
-	return runRoles(ctx, std, roles{data: c.Data, models: c.Models, inference: c.Inference, pace: c.Pace, log: c.Log, queues: queues},
-		webRole(c.Listen, access), upkeepRole(c.Upkeep), workRole)
+	return runRoles(ctx, std, roles{data: c.Data, models: c.Models, decoding: c.Decoding, inference: c.Inference, pace: c.Pace, log: c.Log, queues: queues},
+		webRole(c.Listen, access, catalog), upkeepRole(c.Upkeep), workRole)
 }
 
 type webUICommand struct{ config.WebUI }
@@ -54,11 +56,25 @@ func (webUICommand) Help() string {
 // Run implements the command.
 func (c *webUICommand) Run(ctx context.Context, std streams) error {
 	access, err := checkWeb(c.Check, &c.Listen, &c.Access)
+	catalog, err := openCatalog(c.Catalog, err)
 	if err != nil {
 		return err
 	}
 	return runRoles(ctx, std, roles{service: "web-ui", data: c.Data, models: c.Models, aws: c.AWS, segmentOutput: c.SegmentOutput, sessions: c.Sessions, operator: c.Operator, prices: c.Prices, pace: c.Pace, log: c.Log},
-		webRole(c.Listen, access), upkeepRole(c.Upkeep))
+		webRole(c.Listen, access, catalog), upkeepRole(c.Upkeep))
+}
+
+// openCatalog returns the models of an inference service elsewhere, nil where none are named, and every problem: those
+// found before, too.
+func openCatalog(c config.Catalog, problems error) (*models.Catalog, error) {
+	if len(c.DepthModels) == 0 {
+		return nil, problems
+	}
+	catalog, err := models.NewCatalog(models.Registry(), c.DepthModels)
+	if err != nil {
+		err = usageError{err}
+	}
+	return catalog, errors.Join(problems, err)
 }
 
 // checkWeb returns who may use the web server, and every problem of its role at once.
@@ -66,7 +82,7 @@ func checkWeb(check func() error, listen *config.Listen, access *config.Access) 
 	problems := check() // reads what access is made of
 	password, err := auth.ParsePassword(access.Password)
 	o := auth.Options{
-		Password: password, Secure: strings.HasPrefix(listen.PublicURL, "https://"),
+		Password: password, Secure: strings.HasPrefix(listen.PublicURL, "https://"), Proxies: access.TrustedProxies,
 		OIDC: auth.OIDCOptions{
 			Issuer: access.OIDCIssuer, ClientID: access.OIDCClientID, ClientSecret: access.OIDCClientSecret,
 			PublicURL: listen.PublicURL, Admins: access.OIDCAdmins,
@@ -120,7 +136,7 @@ func (c *videoWorkerCommand) Run(ctx context.Context, std streams) error {
 	}
 	return runRoles(ctx, std, roles{
 		service: "video-worker", prices: c.Prices, inferencePrice: c.InferencePrice,
-		data: c.Data, models: c.Models, aws: c.AWS, inference: c.Inference, pace: c.Pace, log: c.Log, queues: videoQueues(c.Converting, c.Inference),
+		data: c.Data, models: c.Models, decoding: c.Decoding, aws: c.AWS, inference: c.Inference, pace: c.Pace, log: c.Log, queues: videoQueues(c.Converting, c.Inference),
 		toolless: c.Inference.Elsewhere(),
 	}, statusRole(c.Metrics), workRole)
 }
@@ -187,14 +203,14 @@ func (r *running) reconcile(every time.Duration) {
 	}
 }
 
-// webRole serves the page and the API.
-func webRole(c config.Listen, access auth.Options) role {
+// webRole serves the page and the API. catalog, if not nil, are the models that films are converted with elsewhere.
+func webRole(c config.Listen, access auth.Options, catalog *models.Catalog) role {
 	return func(r *running) error {
 		listener, err := net.Listen("tcp", c.Addr)
 		if err != nil {
 			return fmt.Errorf("can't listen on %s: %w (choose another with --addr)", c.Addr, err)
 		}
-		site, err := web.New(r.soft, r.webConfig(c, access))
+		site, err := web.New(r.soft, r.webConfig(c, access, catalog))
 		if err != nil {
 			return errors.Join(err, listener.Close())
 		}
@@ -206,11 +222,14 @@ func webRole(c config.Listen, access auth.Options) role {
 	}
 }
 
-func (r *running) webConfig(c config.Listen, access auth.Options) web.Config {
+func (r *running) webConfig(c config.Listen, access auth.Options, catalog *models.Catalog) web.Config {
 	config := web.Config{
 		Platform: r.pipeline.Platform, Actions: r.pipeline, Objects: r.objects, Auth: access, Log: r.log, Version: version(),
-		PublicURL: c.PublicURL, Scratch: r.scratch.dir, Depth: r.models, PrivateWebhooks: c.PrivateWebhooks, Metrics: r.metrics, Traces: r.traces,
+		PublicURL: c.PublicURL, Scratch: r.scratch.dir, Depth: r.models, Models: r.models, PrivateWebhooks: c.PrivateWebhooks, Metrics: r.metrics, Traces: r.traces,
 		Probes: r.probes(),
+	}
+	if catalog != nil {
+		config.Depth, config.Models = catalog, nil
 	}
 	config.ObjectOrigins, config.LinksLast, config.JobLinks = r.origins, r.linksLast, r.jobLinks
 	if r.perAsk {

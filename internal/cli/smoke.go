@@ -14,6 +14,7 @@ import (
 	"github.com/stereospot/stereospot/internal/infra"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
+	"github.com/stereospot/stereospot/internal/pause"
 	"github.com/stereospot/stereospot/internal/scene"
 	"github.com/stereospot/stereospot/internal/stereo/yuv"
 )
@@ -238,9 +239,7 @@ func (s *smokeTest) remove(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		select {
-		case <-time.After(200 * time.Millisecond):
-		case <-ctx.Done():
+		if pause.For(ctx, 200*time.Millisecond) != nil {
 			return "", fmt.Errorf("the job is still there after %v: the reconciler finishes its removal", tidyFor)
 		}
 	}

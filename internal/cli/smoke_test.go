@@ -62,7 +62,7 @@ func TestSmokeTestNamesTheStepThatFailed(t *testing.T) {
 		!strings.HasSuffix(r.err, "stereospot: convert failed: stopped\n") {
 		t.Errorf("after Ctrl-C, exit %d: %s%s", r.code, r.out, r.err)
 	}
-	if r := stereospot(t, "smoke-test", "--server", "http://"+closedPort(t)); r.code != exitFailed || !strings.Contains(r.err, "sign in failed: no answer from") {
+	if r := stereospot(t, "smoke-test", "--server", "http://"+nobody); r.code != exitFailed || !strings.Contains(r.err, "sign in failed: no answer from") {
 		t.Errorf("exit %d: %s%s", r.code, r.out, r.err)
 	}
 	if r := stereospot(t, "smoke-test", "--within", "1ms"); r.code != exitFailed || !strings.Contains(r.err, "render failed: ") {
@@ -77,23 +77,17 @@ func TestSmokeTestNamesTheStepThatFailed(t *testing.T) {
 // table must tell of the failure and of the removal, and the server mustn't keep the job.
 func smoke(t *testing.T, s *server, disturb func(id string, cmd *exec.Cmd)) result {
 	t.Helper()
-	cmd := command("smoke-test", "--server", s.url(""))
+	p := newProxy(t, s.url(""))
+	cmd := command("smoke-test", "--server", p.URL)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	ended := finished(cmd)
-	id := ""
-	until(t, "the film is uploaded", func() bool {
-		list := s.listed()
-		if len(list) == 1 && list[0].Uploaded {
-			id = list[0].ID
-		}
-		return id != ""
-	})
-	disturb(id, cmd)
-	<-ended
+	until(t, "it follows its film", func() bool { return p.delivered() > 0 })
+	disturb(s.listed()[0].ID, cmd)
+	_ = await(t, ended) // the exit code says it
 	r := result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
 	if !strings.Contains(r.out, "convert   FAILED") && !strings.Contains(r.out, "convert  FAILED") || !strings.Contains(r.out, "remove") || strings.Contains(r.out, "\nremove   FAILED") {
 		t.Errorf("the table says: %s", r.out)

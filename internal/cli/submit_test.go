@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stereospot/stereospot/internal/client"
 	"github.com/stereospot/stereospot/internal/job"
@@ -261,5 +262,35 @@ func TestUploadOutlivesAKilledServer(t *testing.T) {
 	s.checkSource(film)
 	if n := len(frameTimes(t, out)); n != 10 {
 		t.Errorf("%d frames", n)
+	}
+}
+
+// The server is killed once it has stored the job and before it says so, and is away for longer than a call's patience.
+func TestSubmissionOutlivesAServerThatDiesOverItsJob(t *testing.T) {
+	const away = 5 * time.Second
+	s, film := startServer(t, "web-ui", t.TempDir()), smallFilm(t, 10)
+	p := newProxy(t, s.url(""))
+	dead := make(chan struct{})
+	p.set(func(p *proxy) { p.made = func() { s.kill(); close(dead) } })
+	stop, ended := background(t, "submit", film, "--json", "--server", p.URL)
+	defer stop()
+	await(t, dead)
+	time.Sleep(away)
+	s.start()
+	r := await(t, ended)
+	if r.code != exitDone {
+		t.Fatalf("exit %d: %s", r.code, r.err)
+	}
+	if jobs := s.listed(); len(jobs) != 1 || jobs[0].ID != jobID(t, r.out) || !jobs[0].Uploaded {
+		t.Errorf("jobs %+v; %s was submitted", jobs, jobID(t, r.out))
+	}
+	s.checkSource(film)
+}
+
+func TestSubmissionToNoServerIsGivenUpSoon(t *testing.T) {
+	begin := time.Now()
+	r := stereospot(t, "submit", smallFilm(t, 10), "--server", "http://127.0.0.1:1")
+	if took := time.Since(begin); r.code != exitFailed || !strings.Contains(r.err, "no answer from http://127.0.0.1:1") || took > time.Minute { // a transfer endures ten
+		t.Errorf("exit %d after %v: %s", r.code, took, r.err)
 	}
 }

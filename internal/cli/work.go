@@ -17,6 +17,7 @@ import (
 
 	"github.com/stereospot/stereospot/internal/inference"
 	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/models"
 	"github.com/stereospot/stereospot/internal/pipeline"
 	"github.com/stereospot/stereospot/internal/platform"
@@ -41,12 +42,14 @@ type workRequest struct {
 	jobs          int  // segments at a time, 0 = choose
 	report        *reporter
 	models        *models.Loader
+	opened        func() error // waits until the film's model is open, and says why it can't be
+	gpu           *media.GPU
 }
 
 // openWork opens or makes the work directory and finds or makes its job. Work for another source or with
 // other options is thrown away.
-func openWork(ctx context.Context, req workRequest) (w *work, err error) {
-	w = &work{req: req, dir: req.dir}
+func openWork(ctx context.Context, req workRequest) (_ *work, err error) {
+	w := &work{req: req, dir: req.dir}
 	if w.dir == "" {
 		name := strings.TrimSuffix(filepath.Base(req.output), filepath.Ext(req.output))
 		w.dir = filepath.Join(filepath.Dir(req.output), "."+name+".stereospot")
@@ -112,6 +115,9 @@ func (w *work) findJob(ctx context.Context, source string) error {
 		return nil
 	}
 	if len(jobs) > 0 {
+		if err := w.req.opened(); err != nil { // nothing is thrown away for what can't be done
+			return err
+		}
 		if err := w.startOver(ctx); err != nil {
 			return err
 		}
@@ -191,7 +197,7 @@ func (w *work) pipeline() *pipeline.Pipeline {
 			Jobs: w.store.Jobs(), Completions: w.store.Completions(), Leases: w.store.Leases(),
 			Input: w.store.Input(), Output: w.store.Output(),
 		},
-		Converter: &inference.Local{Input: w.store.Input(), Output: w.store.Output(), Scratch: w.scratch(), Models: w.req.models},
+		Converter: &inference.Local{Input: w.store.Input(), Output: w.store.Output(), Scratch: w.scratch(), Models: w.req.models, GPU: w.req.gpu},
 		Scratch:   w.scratch(),
 		Owner:     "convert", // the directory's lock makes it one process, which may take over its dead predecessor's lease
 		Log:       slog.New(slog.DiscardHandler),

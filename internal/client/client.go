@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,8 +25,8 @@ type Config struct {
 	Token  string // API token, sent as a bearer; empty where the server asks for none
 	// Patience is how long one call is tried again while the server can't be reached or is busy. 0 means 3 s.
 	Patience time.Duration
-	// Endurance is the same for transfers and watching, counted from the last byte that moved: long enough for a
-	// server to be restarted. 0 means 10 minutes.
+	// Endurance is the same for transfers and watching, counted from the last byte that moved, and for what a film is
+	// submitted by, once the server has answered anything: long enough for a server to be restarted. 0 means 10 minutes.
 	Endurance time.Duration
 	// Retrying is told of every attempt that failed and will be repeated after wait; nil tells nobody. It may be
 	// called from several goroutines.
@@ -37,6 +38,8 @@ type Client struct {
 	config Config
 	base   *url.URL
 	http   *http.Client
+	// answered is set once the server has: it is there, or will be again.
+	answered atomic.Bool
 }
 
 // New checks the configuration; it opens no connection.
@@ -87,7 +90,16 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	return c.retry(ctx, c.config.Patience, func() error { return c.once(ctx, method, path, in, out) })
 }
 
-func (c *Client) once(ctx context.Context, method, path string, in, out any) error {
+// stamina is how long a film's submission is kept up while the server can't be reached.
+func (c *Client) stamina() time.Duration {
+	if c.answered.Load() {
+		return c.config.Endurance
+	}
+	return c.config.Patience
+}
+
+// once is call without another try. heads add to the request's header.
+func (c *Client) once(ctx context.Context, method, path string, in, out any, heads ...func(http.Header)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, errSilent)
 	defer cancel()
 	body, err := encode(in)
@@ -98,11 +110,15 @@ func (c *Client) once(ctx context.Context, method, path string, in, out any) err
 	if err != nil {
 		return err
 	}
+	for _, add := range heads {
+		add(req.Header)
+	}
 	resp, err := c.send(req)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
+	c.answered.Store(true)
 	if out == nil {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/stereospot/stereospot/internal/job"
@@ -37,9 +38,12 @@ func (n NewJob) search() string {
 	return string(runes[:min(len(runes), 100)])
 }
 
-// Create makes a job. An attempt whose answer was lost may have made one too: FindUpload finds it.
+// Create makes one job, also where an attempt's answer was lost: all attempts have the same key.
 func (c *Client) Create(ctx context.Context, n NewJob) (j Job, err error) {
-	return j, c.call(ctx, http.MethodPost, "/jobs", n.plain(), &j)
+	key := job.NewID(time.Now())
+	return j, c.retry(ctx, c.stamina(), func() error {
+		return c.once(ctx, http.MethodPost, "/jobs", n.plain(), &j, func(h http.Header) { h.Set("Idempotency-Key", key) })
+	})
 }
 
 // Query selects jobs; empty fields don't restrict.
@@ -51,7 +55,15 @@ type Query struct {
 }
 
 // List returns one page of jobs, newest first, and the next page's token ("" at the end).
-func (c *Client) List(ctx context.Context, q Query) ([]Job, string, error) {
+func (c *Client) List(ctx context.Context, q Query) (jobs []Job, next string, err error) {
+	return jobs, next, c.retry(ctx, c.config.Patience, func() error {
+		jobs, next, err = c.list(ctx, q)
+		return err
+	})
+}
+
+// list is List without another try.
+func (c *Client) list(ctx context.Context, q Query) ([]Job, string, error) {
 	values := url.Values{}
 	for name, value := range map[string]string{"state": q.State, "search": q.Search, "token": q.Token} {
 		if value != "" {
@@ -65,7 +77,7 @@ func (c *Client) List(ctx context.Context, q Query) ([]Job, string, error) {
 		Jobs []Job  `json:"jobs"`
 		Next string `json:"next"`
 	}
-	err := c.call(ctx, http.MethodGet, "/jobs?"+values.Encode(), nil, &page)
+	err := c.once(ctx, http.MethodGet, "/jobs?"+values.Encode(), nil, &page)
 	return page.Jobs, page.Next, err
 }
 

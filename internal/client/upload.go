@@ -32,7 +32,12 @@ const silence = time.Minute
 func (c *Client) FindUpload(ctx context.Context, n NewJob) (j Job, ok bool, err error) {
 	n = n.plain()
 	for token := ""; ; {
-		page, next, err := c.List(ctx, Query{State: "live", Search: n.search(), Token: token, Limit: 100})
+		var page []Job
+		var next string
+		err := c.retry(ctx, c.stamina(), func() (err error) {
+			page, next, err = c.list(ctx, Query{State: "live", Search: n.search(), Token: token, Limit: 100})
+			return err
+		})
 		if err != nil {
 			return Job{}, false, err
 		}
@@ -107,7 +112,7 @@ func (u *upload) begin(ctx context.Context) (missing []int, err error) {
 	var open struct {
 		PartSize int64 `json:"part_size"`
 	}
-	if err := u.c.call(ctx, http.MethodPost, jobPath(u.id, "/upload"), map[string]int64{"size": u.size}, &open); err != nil {
+	if err := u.ask(ctx, http.MethodPost, map[string]int64{"size": u.size}, &open); err != nil {
 		return nil, err
 	}
 	if open.PartSize < 1 {
@@ -117,7 +122,7 @@ func (u *upload) begin(ctx context.Context) (missing []int, err error) {
 	var there struct {
 		Parts []part `json:"parts"`
 	}
-	if err := u.c.call(ctx, http.MethodGet, jobPath(u.id, "/upload"), nil, &there); err != nil {
+	if err := u.ask(ctx, http.MethodGet, nil, &there); err != nil {
 		return nil, err
 	}
 	for number := 1; number <= int((u.size+u.partSize-1)/u.partSize); number++ {
@@ -130,6 +135,11 @@ func (u *upload) begin(ctx context.Context) (missing []int, err error) {
 		u.progress(u.sent.Add(there.Parts[i].Size))
 	}
 	return missing, context.Cause(ctx)
+}
+
+// ask asks about the upload as a whole.
+func (u *upload) ask(ctx context.Context, method string, in, out any) error {
+	return u.c.retry(ctx, u.c.stamina(), func() error { return u.c.once(ctx, method, jobPath(u.id, "/upload"), in, out) })
 }
 
 // section returns the bytes of a part.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -29,10 +30,13 @@ type Request struct {
 	Depth  job.DepthOptions
 	// Models opens neural models; nil where there is only classic.
 	Models Models
+	// GPU decodes what it can; nil leaves that to software. The frames are the same.
+	GPU    *media.GPU
 	Encode job.EncodeOptions
 	// Workers is how many goroutines render one frame; 0 means one per core.
 	Workers int
-	// Progress, if set, is called from one goroutine after every encoded frame with the count so far.
+	// Progress, if set, is called from one goroutine with the count so far after every frame that was handed to the
+	// encoder, which holds the last ones back.
 	Progress func(frames int)
 }
 
@@ -45,19 +49,50 @@ type Result struct {
 // Convert runs the request. The output holds exactly the window's frames, in order, or does not exist.
 // errors.Is(err, media.ErrFrameCount) means that the segment doesn't decode to the frames it promises.
 func Convert(ctx context.Context, req Request) (Result, error) {
-	seg, err := media.OpenSegment(ctx, req.Input)
+	seg, err := OpenSegment(ctx, req.Input, req.Encode)
 	if err != nil {
 		return Result{}, err
 	}
-	if req.Encode.Height > 0 {
-		if err := seg.Resize(req.Encode.Height); err != nil {
-			return Result{}, err
+	if req.Encode, err = settle(ctx, req.Encode, seg.Info().Video.Bits); err != nil {
+		return Result{}, err
+	}
+	if req.GPU.Decodes(ctx, seg) {
+		res, err := convertFrom(ctx, req, seg, seg.DecodeOnGPU)
+		if !errors.Is(err, media.ErrGPU) || ctx.Err() != nil {
+			return res, err
 		}
+		req.GPU.Failed(err)
 	}
+	return convertFrom(ctx, req, seg, seg.Decode)
+}
+
+// settle names the encoder where a request leaves it open, as a film's job never does.
+func settle(ctx context.Context, e job.EncodeOptions, bits int) (job.EncodeOptions, error) {
+	if e.Encoder != "" && e.Encoder != media.AutoEncoder {
+		return e, nil
+	}
+	var err error
+	e.Codec, e.Encoder, err = media.ChooseEncoder(ctx, e.Codec, e.Encoder, bits)
+	return e, err
+}
+
+// decode starts to decode some of a segment's frames.
+type decode func(ctx context.Context, first, frames int) (*media.FrameReader, error)
+
+func convertFrom(ctx context.Context, req Request, seg *media.SegmentFile, source decode) (Result, error) {
 	if seg.Info().Video.Bits > 8 {
-		return convert[uint16](ctx, req, seg)
+		return convert[uint16](ctx, req, seg.Info(), source)
 	}
-	return convert[uint8](ctx, req, seg)
+	return convert[uint8](ctx, req, seg.Info(), source)
+}
+
+// OpenSegment opens a segment file whose frames are scaled as the options ask.
+func OpenSegment(ctx context.Context, path string, o job.EncodeOptions) (*media.SegmentFile, error) {
+	seg, err := media.OpenSegment(ctx, path)
+	if err == nil && o.Height > 0 {
+		err = seg.Resize(o.Height)
+	}
+	return seg, err
 }
 
 // work is one conversion under way; T is the sample type of the video.
@@ -70,6 +105,7 @@ type work[T yuv.Sample] struct {
 	reducer  *depth.Reducer[T]
 	number   int // in the film, of the first decoded frame
 	renderer *stereo.Renderer[T]
+	workers  int // that the renderer has
 	reader   *media.FrameReader
 	encoder  *media.Encoder
 	sources  *pool[T]         // decoded frames
@@ -97,8 +133,8 @@ func decodeSpan(info media.SegmentInfo, w media.Window, support int) (span, erro
 	return span{first: first, frames: last - first, lead: w.First - first, keep: w.Frames}, nil
 }
 
-func convert[T yuv.Sample](ctx context.Context, req Request, seg *media.SegmentFile) (res Result, err error) {
-	w, err := newWork[T](ctx, req, seg)
+func convert[T yuv.Sample](ctx context.Context, req Request, info media.SegmentInfo, source decode) (res Result, err error) {
+	w, err := newWork[T](ctx, req, info, source)
 	if err != nil {
 		return Result{}, err
 	}
@@ -111,6 +147,7 @@ func convert[T yuv.Sample](ctx context.Context, req Request, seg *media.SegmentF
 	if err := w.run(ctx); err != nil {
 		return Result{}, err
 	}
+	w.forget()
 	n, err := w.encoder.Close()
 	if err != nil {
 		return Result{}, err
@@ -121,8 +158,12 @@ func convert[T yuv.Sample](ctx context.Context, req Request, seg *media.SegmentF
 	return Result{Frames: n, Figures: w.figures}, nil
 }
 
-func newWork[T yuv.Sample](ctx context.Context, req Request, seg *media.SegmentFile) (*work[T], error) {
-	info := seg.Info()
+// forget lets go of all that made the frames. The encoder may work on for seconds, and the next segment begin meanwhile.
+func (w *work[T]) forget() {
+	w.est, w.director, w.reducer, w.renderer, w.sources, w.outputs = nil, nil, nil, nil, nil, nil
+}
+
+func newWork[T yuv.Sample](ctx context.Context, req Request, info media.SegmentInfo, source decode) (*work[T], error) {
 	v := info.Video
 	est, err := NewEstimator(ctx, req.Depth, req.Models)
 	if err != nil {
@@ -138,11 +179,10 @@ func newWork[T yuv.Sample](ctx context.Context, req Request, seg *media.SegmentF
 	}
 	w.reducer = NewReducer[T](v, est)
 	w.number = info.First + w.span.first - info.Window.First
-	workers := req.Workers
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
+	if w.workers = req.Workers; w.workers <= 0 {
+		w.workers = runtime.GOMAXPROCS(0)
 	}
-	if w.renderer, err = NewRenderer[T](v, req.Format, req.Stereo, workers); err != nil {
+	if w.renderer, err = NewRenderer[T](v, req.Format, req.Stereo, w.workers); err != nil {
 		return nil, err
 	}
 	ow, oh := w.renderer.OutputSize()
@@ -152,7 +192,7 @@ func newWork[T yuv.Sample](ctx context.Context, req Request, seg *media.SegmentF
 	if err != nil {
 		return nil, err
 	}
-	if w.reader, err = seg.Decode(ctx, w.span.first, w.span.frames); err != nil {
+	if w.reader, err = source(ctx, w.span.first, w.span.frames); err != nil {
 		w.encoder.Abort()
 		return nil, err
 	}
@@ -190,7 +230,7 @@ func encodeRequest(req Request, v media.Video, w, h int) media.EncodeRequest {
 		Path: req.Output, Width: w, Height: h, Bits: v.Bits,
 		FrameRate: v.FrameRate, SAR: v.SAR, Color: v.Color, HDR10: v.HDR10,
 		Codec: req.Encode.Codec, Encoder: req.Encode.Encoder, Preset: req.Encode.Preset, CRF: req.Encode.CRF,
-		Layout: LayoutOf(req.Format),
+		Layout: LayoutOf(req.Format), Yields: req.Depth.Model != job.Classic, // frames wait for the network
 	}
 }
 
@@ -311,12 +351,15 @@ func (w *work[T]) estimate(ctx context.Context, in <-chan reduction[T], out chan
 }
 
 func (w *work[T]) render(ctx context.Context, in <-chan rendering[T], out chan<- *picture[T]) error {
+	pace := pace{workers: w.workers}
 	for r := range in {
 		dst := w.outputs.get()
 		w.renderer.Set(r.set)
+		w.renderer.Use(pace.begin(time.Now()))
 		if err := w.renderer.Render(dst.frame, r.frame.frame, &r.depth); err != nil {
 			return err
 		}
+		pace.end(time.Now())
 		w.sources.put(r.frame)
 		if err := send(ctx, out, dst); err != nil {
 			return err

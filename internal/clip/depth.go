@@ -51,7 +51,7 @@ func neuralOptions(d job.DepthOptions) depth.NeuralOptions {
 	return depth.NeuralOptions{Side: d.Size, Every: d.Every, Mirror: d.Flip}
 }
 
-// NewEstimator returns a fresh estimator of the depth source.
+// NewEstimator returns a fresh estimator of the depth source, which fails once ctx has ended.
 func NewEstimator(ctx context.Context, d job.DepthOptions, models Models) (depth.Estimator, error) {
 	if d.Model == job.Classic {
 		return depth.New(d.Model)
@@ -63,7 +63,7 @@ func NewEstimator(ctx context.Context, d job.DepthOptions, models Models) (depth
 	if err != nil {
 		return nil, err
 	}
-	return depth.NewNeural(net, neuralOptions(d)), nil
+	return depth.NewNeural(depth.Until(ctx, net), neuralOptions(d)), nil
 }
 
 // NewReducer returns what makes the estimator's pictures of a video's frames.

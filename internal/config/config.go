@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -192,6 +193,8 @@ type Access struct {
 	OIDCClientID     string   `name:"oidc-client-id" help:"This server's name at the provider; its secret is taken from STEREOSPOT_OIDC_CLIENT_SECRET." env:"STEREOSPOT_OIDC_CLIENT_ID" placeholder:"ID"`
 	OIDCClientSecret string   `kong:"-" help:"This server's secret at the OpenID Connect provider." env:"STEREOSPOT_OIDC_CLIENT_SECRET"`
 	OIDCAdmins       []string `name:"oidc-admins" help:"E-mail addresses of those who see everybody's films." env:"STEREOSPOT_OIDC_ADMINS" placeholder:"ADDRESS"`
+
+	TrustedProxies []netip.Prefix `help:"Networks of the proxies before this server: their X-Forwarded-For says whose tries to sign in are counted." env:"STEREOSPOT_TRUSTED_PROXIES" placeholder:"CIDR"`
 }
 
 // maxPasswordFile bounds what is read of a password file, in bytes.

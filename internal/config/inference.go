@@ -77,6 +77,11 @@ func (i *Inference) InFlight(own int) int {
 	return own
 }
 
+// Decoding says what decodes video.
+type Decoding struct {
+	Decoder string `help:"What decodes video: ${enum}; auto is an NVIDIA GPU where it gives software's frames, else software." env:"STEREOSPOT_DECODER" enum:"auto,software,cuda" default:"auto"`
+}
+
 // Service says how the inference service works.
 type Service struct {
 	Addr       string        `help:"Address to listen on." env:"STEREOSPOT_INFERENCE_ADDR" default:"0.0.0.0:8080" placeholder:"HOST:PORT"`
@@ -104,7 +109,9 @@ func (s *Service) check(_ Place, bad func(string, ...any)) {
 type InferenceService struct {
 	Service
 	HubToken
+	Fetch
 	Models
+	Decoding
 	Log
 }
 

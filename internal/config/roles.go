@@ -1,22 +1,30 @@
 package config
 
+import "errors"
+
 // Serve is everything in one process.
 type Serve struct {
 	Listen
 	Access
 	Data
 	Converting
+	Decoding
 	Inference
 	Splitting
 	Upkeep
 	Models
+	Catalog
 	Pace
 	Log
 }
 
 // Check returns every problem joined into one error, and fills in defaults that depend on the machine.
 func (c *Serve) Check() error {
-	return all(Here, &c.Listen, &c.Access, &c.Data, &c.Converting, &c.Inference, &c.Splitting, &c.Upkeep, &c.Models, &c.Pace, &c.Log)
+	err := all(Here, &c.Listen, &c.Access, &c.Data, &c.Converting, &c.Inference, &c.Splitting, &c.Upkeep, &c.Models, &c.Pace, &c.Log)
+	if len(c.DepthModels) > 0 && !c.Inference.Elsewhere() {
+		err = errors.Join(err, errors.New("--depth-models names the models of an inference service: that needs --inference-backend http"))
+	}
+	return err
 }
 
 // WebUI is the web server with the reconciler.
@@ -26,6 +34,7 @@ type WebUI struct {
 	Data
 	Upkeep
 	Models
+	Catalog
 	Pace
 	Log
 	AWS
@@ -61,6 +70,7 @@ func (c *MediaWorker) Check() error {
 type VideoWorker struct {
 	Data
 	Converting
+	Decoding
 	Inference
 	Models
 	Metrics

@@ -4,6 +4,8 @@ package doctor
 import (
 	"context"
 	"time"
+
+	"github.com/stereospot/stereospot/internal/models"
 )
 
 // State is what a check found.
@@ -31,12 +33,14 @@ type Patient struct {
 	MinFree int64  // bytes of its disk below which serve takes no work on
 	Addr    string // host:port that serve listens on
 	Now     func() time.Time
+	Models  *models.Loader // nil leaves depth out
 }
 
 // Examine runs every check. The order is that in which to mend things.
 func Examine(ctx context.Context, p Patient) []Check {
 	checks := []Check{{Name: "program", State: OK, Detail: p.Version}}
 	checks = append(checks, tools(ctx)...)
+	checks = append(checks, depth(p.Models)...)
 	checks = append(checks, directory(p.DataDir), space(p), temporary())
 	checks = append(checks, database(ctx, p)...)
 	return append(checks, address(ctx, p.Addr))

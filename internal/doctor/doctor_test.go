@@ -2,7 +2,7 @@ package doctor
 
 import (
 	"context"
-	"net"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,19 +13,11 @@ import (
 	"time"
 
 	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/models"
 	"github.com/stereospot/stereospot/internal/platform/local"
+	"github.com/stereospot/stereospot/internal/stereo/depth/onnx"
+	"github.com/stereospot/stereospot/internal/stereo/depth/onnx/onnxtest"
 )
-
-// freeAddress returns an address of this machine that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // patient is a healthy machine with one job, made now.
 func patient(t *testing.T) Patient {
@@ -42,7 +34,7 @@ func patient(t *testing.T) Patient {
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return Patient{Version: "test", DataDir: dir, MinFree: 1 << 20, Addr: freeAddress(t), Now: time.Now}
+	return Patient{Version: "test", DataDir: dir, MinFree: 1 << 20, Addr: "127.0.0.1:0", Now: time.Now}
 }
 
 // pick returns the check called name.
@@ -97,6 +89,42 @@ func TestMissingFFmpegIsFound(t *testing.T) {
 	p := patient(t)
 	t.Setenv("PATH", t.TempDir())
 	checkFaults(t, p, fault{"ffmpeg", "not installed", "apt-get install ffmpeg"}, fault{"ffprobe", "not installed", "apt-get install ffmpeg"})
+}
+
+func TestDepthIsClassicsWhereNoModelIsOrCanRun(t *testing.T) {
+	p := patient(t)
+	p.Models = &models.Loader{Store: &models.Store{Dir: t.TempDir()}, Config: onnx.Config{Library: filepath.Join(t.TempDir(), "none.so")}}
+	if c := pick(t, Examine(t.Context(), p), "depth"); c.State != OK || !strings.HasPrefix(c.Detail, "classic; no model is installed: ") || !strings.Contains(c.Detail, "models pull") {
+		t.Errorf("without a model: %+v", c)
+	}
+	model := filepath.Join(p.Models.Store.Dir, "depth-anything-v2-small", "model.onnx")
+	if err := errors.Join(os.Mkdir(filepath.Dir(model), 0o755), os.WriteFile(model, []byte("weights"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	c := pick(t, Examine(t.Context(), p), "depth")
+	if c.State != Warn || c.Detail != "depth-anything-v2-small is installed, but can't run" || !strings.Contains(c.Advice, "pip install onnxruntime") {
+		t.Errorf("without a library: %+v", c)
+	}
+}
+
+func TestModelThatIsNotWhatItShouldBeIsFound(t *testing.T) {
+	p := patient(t)
+	p.Models = &models.Loader{Store: &models.Store{Dir: t.TempDir()}, Config: onnx.Config{Library: onnxtest.Library(t)}}
+	put := func(name string) {
+		t.Helper()
+		dir := filepath.Join(p.Models.Store.Dir, name)
+		if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "model.onnx"), onnxtest.Bytes(onnxtest.Kind{}), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("depth-anything-v2-small")
+	if c := pick(t, Examine(t.Context(), p), "depth"); c.State != Warn || !strings.HasPrefix(c.Detail, "depth-anything-v2-small is damaged") || !strings.Contains(c.Advice, "models pull") {
+		t.Errorf("a model with another content: %+v", c)
+	}
+	put("depth-anything-v2-base") // whose content nobody knows
+	if c := pick(t, Examine(t.Context(), p), "depth"); c.State != OK || !strings.HasPrefix(c.Detail, "depth-anything-v2-base, the best") {
+		t.Errorf("a better one: %+v", c)
+	}
 }
 
 // writePrograms puts shell scripts of those names first in PATH.

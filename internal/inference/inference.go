@@ -19,7 +19,7 @@ import (
 
 // EngineVersion is part of every request's hash. Raise it when the same request would give other
 // frames than before, so that outputs of an older engine are made again instead of being mixed in.
-const EngineVersion = 3
+const EngineVersion = 6
 
 // Metadata of a segment's object (MetaContent, MetaWindow), and of a converted one, by which it is recognised as the
 // answer to a request.
@@ -89,7 +89,8 @@ type Writer interface {
 var ErrContent = errors.New("the segment is not the one that the request speaks of")
 
 // Converter makes the output object of a request: whole, counted and tagged with its metadata, or not
-// at all. It may be called concurrently. progress, if not nil, hears the number of frames done so far.
+// at all. It may be called concurrently. progress, if not nil, hears the number of frames done so far: all but their
+// encoding, which goes on for a while after the last.
 type Converter interface {
 	Convert(ctx context.Context, r Request, progress func(frames int)) (Result, error)
 }

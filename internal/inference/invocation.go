@@ -121,6 +121,9 @@ func (i Invocation) validate() error {
 	if !encoderPattern.MatchString(i.Encode.Encoder) || !encoderPattern.MatchString(i.Encode.Preset) {
 		bad("encoder %.80q or preset %.80q is no such name", i.Encode.Encoder, i.Encode.Preset)
 	}
+	if i.Encode.Encoder == media.GPUEncoder {
+		bad("encoder gpu could be another on each machine: name one, such as h264_nvenc")
+	}
 	for name, uri := range map[string]string{"input_uri": i.InputURI, "output_uri": i.OutputURI} {
 		if _, err := ParseLocation(uri); err != nil {
 			bad("%s: %w", name, err)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -26,6 +28,44 @@ func TestInvocationNeedsOnlyWhatHasNoDefault(t *testing.T) {
 	part := strings.Replace(least, `"format"`, `"stereo":{"divergence":1},"encode":{"crf":0},"format"`, 1)
 	if i, err = ParseInvocation([]byte(part)); err != nil || i.Stereo.Divergence != 1 || i.Stereo.Convergence != o.Stereo.Convergence || i.Encode.CRF != 0 || i.Encode.Encoder != "auto" {
 		t.Errorf("%+v, %v", i, err)
+	}
+}
+
+// fieldsOf returns the names by which JSON knows the fields of a struct.
+func fieldsOf(t reflect.Type) (names []string) {
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}
+
+func TestContractsPageNamesEveryField(t *testing.T) {
+	page, err := os.ReadFile("../../docs/inference.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := func(field string) string {
+		for line := range strings.Lines(string(page)) {
+			cells := strings.SplitN(line, "|", 3)
+			if len(cells) == 3 && strings.Contains(cells[1], "`"+field+"`") {
+				return line
+			}
+		}
+		t.Errorf("docs/inference.md has no row of %s", field)
+		return ""
+	}
+	for i, name := range fieldsOf(reflect.TypeFor[Invocation]()) {
+		text := row(name)
+		inner := reflect.TypeFor[Invocation]().Field(i).Type
+		if inner.Kind() != reflect.Struct || name == "window" {
+			continue
+		}
+		for _, field := range fieldsOf(inner) {
+			if !strings.Contains(text, "`"+field+"`") {
+				t.Errorf("the row of %s says nothing of %s", name, field)
+			}
+		}
 	}
 }
 
@@ -57,6 +97,7 @@ func TestBadInvocationsAreRefusedWithEveryReason(t *testing.T) {
 		`{"window":null}`:    "lacks input_uri, output_uri, job_id, segment_index, window, format",
 		least + `{}`:         "something follows",
 		with(`"j"`, `"j\n"`): "job_id",
+		with(`"format"`, `"encode":{"encoder":"gpu"},"format"`):                                       "name one, such as h264_nvenc",
 		with(`"segment_index":0`, `"segment_index":-1`):                                               "segment_index",
 		with(`"segment_index":0`, `"segment_index":1.5`):                                              "not the JSON",
 		with(`"frames":5`, `"frames":0`):                                                              "window is 0 frames",
@@ -107,6 +148,10 @@ func TestFailuresAreFoundInWhatOthersSay(t *testing.T) {
 		if f := ParseFailure([]byte(text)); f.Code != code || f.Reason == "" {
 			t.Errorf("%q: %+v", text, f)
 		}
+	}
+	var passing *FailedError
+	if err := ParseFailure([]byte("Received server error (503) from primary with message \"\"")).Err(); !errors.As(err, &passing) || passing.Code != 503 {
+		t.Errorf("a service without its store: %v; the work isn't at fault", err)
 	}
 	if f := ParseFailure([]byte(strings.Repeat("é\n", 5000))); len(f.Reason) > maxReason+3 || strings.Contains(f.Reason, "\n") {
 		t.Errorf("%d bytes: %s", len(f.Reason), f.Reason)

@@ -23,6 +23,7 @@ type Local struct {
 	Workers int    // goroutines per frame; 0 means one per core
 	// Models opens neural models; nil where there is only classic.
 	Models clip.Models
+	GPU    *media.GPU // decodes what it can; nil leaves that to software
 }
 
 var _ Converter = (*Local)(nil)
@@ -46,7 +47,7 @@ func (l *Local) Convert(ctx context.Context, r Request, progress func(int)) (Res
 	out := filepath.Join(dir, "out.mp4")
 	res, err := clip.Convert(ctx, clip.Request{
 		Input: in, Output: out, Format: r.Format, Stereo: r.Stereo, Depth: r.Depth, Encode: r.Encode,
-		Workers: l.Workers, Models: l.Models, Progress: progress,
+		Workers: l.Workers, Models: l.Models, GPU: l.GPU, Progress: progress,
 	})
 	if err != nil {
 		return Result{}, naming(err, in, r)

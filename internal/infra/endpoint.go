@@ -17,11 +17,12 @@ import (
 type Redeploy struct {
 	Endpoint string
 	Image    string           // with its tag
+	Settings string           // the endpoint configuration that counts for all but the image: Terraform's newest
 	Now      func() time.Time // names what is made
 }
 
-// Run makes a model and an endpoint configuration that are those in use but for the image, moves the endpoint to them
-// and waits until it is in service. SageMaker keeps the old one serving until the new one does, and keeps it when the new
+// Run makes a model and an endpoint configuration that are those of the settings but for the image, moves the endpoint to
+// them and waits until it is in service. SageMaker keeps the old one serving until the new one does, and keeps it when the new
 // one fails; what was made is then removed again. The old model and configuration stay: they may be Terraform's.
 func (r Redeploy) Run(ctx context.Context, cfg aws.Config, w Watch) error {
 	e := &endpoint{client: sagemaker.NewFromConfig(cfg), Redeploy: r, Watch: w}
@@ -58,12 +59,12 @@ func (e *endpoint) prepare(ctx context.Context) (string, error) {
 	if now.EndpointStatus != types.EndpointStatusInService {
 		return "", fmt.Errorf("endpoint %s is %s: wait until it is in service", e.Endpoint, now.EndpointStatus)
 	}
-	config, err := e.client.DescribeEndpointConfig(ctx, &sagemaker.DescribeEndpointConfigInput{EndpointConfigName: now.EndpointConfigName})
+	config, err := e.client.DescribeEndpointConfig(ctx, &sagemaker.DescribeEndpointConfigInput{EndpointConfigName: &e.Settings})
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("configuration %s: %w", e.Settings, err)
 	}
 	if len(config.ProductionVariants) != 1 {
-		return "", fmt.Errorf("endpoint %s has %d variants, not one", e.Endpoint, len(config.ProductionVariants))
+		return "", fmt.Errorf("configuration %s has %d variants, not one", e.Settings, len(config.ProductionVariants))
 	}
 	model, err := e.client.DescribeModel(ctx, &sagemaker.DescribeModelInput{ModelName: config.ProductionVariants[0].ModelName})
 	if err != nil {

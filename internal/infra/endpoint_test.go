@@ -69,7 +69,7 @@ func (s *fakeSageMaker) operations() map[string]func(fields) fields {
 	}
 }
 
-var redeploy = Redeploy{Endpoint: "depth", Image: "repository/stereo-inference:new", Now: func() time.Time { return time.Unix(1790000000, 0) }}
+var redeploy = Redeploy{Endpoint: "depth", Settings: "by-terraform", Image: "repository/stereo-inference:new", Now: func() time.Time { return time.Unix(1790000000, 0) }}
 
 func TestAnEndpointIsMovedToTheNewImage(t *testing.T) {
 	s := newFakeSageMaker()
@@ -97,6 +97,31 @@ func TestAnEndpointIsMovedToTheNewImage(t *testing.T) {
 	}
 	if len(s.models) != 2 || len(s.configs) != 2 {
 		t.Errorf("models %v, configurations %v: Terraform's are to stay", s.models, s.configs)
+	}
+}
+
+// Terraform makes another model and configuration when a setting changes, and has removed those in use by then.
+func TestAnEndpointIsMovedToTheSettingsThatWereAppliedLast(t *testing.T) {
+	s := newFakeSageMaker()
+	s.models = map[string]fields{"applied": {
+		"ModelName": "applied", "ModelArn": "arn:model", "ExecutionRoleArn": "arn:role",
+		"PrimaryContainer": fields{"Image": "repository/stereo-inference:old", "Environment": fields{"STEREOSPOT_FETCH_MODELS": "depth-anything-v2-small"}},
+	}}
+	variants := []fields{{"VariantName": "all", "ModelName": "applied", "InstanceType": "ml.g6.xlarge"}}
+	s.configs = map[string]fields{"applied": {"EndpointConfigName": "applied", "ProductionVariants": variants}}
+	_, cfg := newWire(t, s.operations())
+	w, _ := watching(t)
+	newer := redeploy
+	newer.Settings = "applied"
+	if err := newer.Run(t.Context(), cfg, w); err != nil {
+		t.Fatal(err)
+	}
+	want := fields{"Image": "repository/stereo-inference:new", "Environment": fields{"STEREOSPOT_FETCH_MODELS": "depth-anything-v2-small"}}
+	if got := s.models[s.config]["PrimaryContainer"]; fmt.Sprint(pruned(got)) != fmt.Sprint(want) {
+		t.Errorf("the endpoint runs %v, want %v", got, want)
+	}
+	if got := fmt.Sprint(s.configs[s.config]["ProductionVariants"]); !strings.Contains(got, "ml.g6.xlarge") {
+		t.Errorf("on %s", got)
 	}
 }
 

@@ -70,5 +70,5 @@ func (w *wire) called(name string) bool {
 // watching returns a Watch that looks at once and collects what it is told.
 func watching(t *testing.T) (Watch, *strings.Builder) {
 	var said strings.Builder
-	return Watch{Every: time.Millisecond, Patience: 20 * time.Second, Say: func(s string) { said.WriteString(s + "\n"); t.Log(s) }}, &said
+	return Watch{Every: time.Millisecond, Patience: time.Minute, Say: func(s string) { said.WriteString(s + "\n"); t.Log(s) }}, &said
 }

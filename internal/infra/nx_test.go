@@ -140,6 +140,7 @@ func (n *nxWorkspace) provision(t *testing.T, cfg aws.Config) string {
 	for name, value := range map[string]any{
 		"aws_region": awstest.Region, "hf_token_secret_arn": n.secret, "ecr_repository_url": repositories, "codebuild_project_name": "inference",
 		"ecs_cluster_name": "stereospot", "ecs_service_name": map[string]any{"web-ui": "stereospot-web-ui"}, "sagemaker_endpoint_name": "depth",
+		"sagemaker_endpoint_config_name": "by-terraform",
 	} {
 		outputs[name] = map[string]any{"value": value}
 	}

@@ -175,7 +175,7 @@ func TestAServiceThatNeverBecomesStableGoesBackEvenWhenStopped(t *testing.T) {
 			_, cfg := newWire(t, operations)
 			w, _ := watching(t)
 			if !stop {
-				w.Patience = 200 * time.Millisecond
+				w.Patience = 2 * time.Second // that it goes back takes a look within the same
 			}
 			if err := rollout.Run(ctx, cfg, w); err == nil || !strings.Contains(err.Error(), "again") {
 				t.Error(err)

@@ -135,14 +135,14 @@ func (d DepthOptions) validate(bad func(format string, args ...any)) {
 		bad("depth orientation is %q: use near or far", d.Orientation)
 	}
 	if d.Model == Classic && d != (DepthOptions{Model: Classic}) {
-		bad("size, every, flip and orientation of depth need a neural model: classic has none of them")
+		bad("a size, every, flip (--tta) or orientation of depth needs a neural model: classic has none of them")
 	}
 }
 
 // EncodeOptions shape the encoded video.
 type EncodeOptions struct {
 	Codec   string `json:"codec"`   // "h264" or "hevc"; empty follows the source (hevc for 10-bit, else h264)
-	Encoder string `json:"encoder"` // "auto" or an FFmpeg encoder's name, such as "libx264"
+	Encoder string `json:"encoder"` // "auto" or "gpu", until they are settled, or an FFmpeg encoder's name, such as "libx264"
 	// CRF is the encoder's constant quality, 0 (lossless) to 51; negative means the codec's default here.
 	CRF    int    `json:"crf"`
 	Preset string `json:"preset"` // the encoder's own preset name; empty means "medium" or its likeness

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,7 @@ type SegmentFile struct {
 	path  string
 	info  SegmentInfo
 	times []int64 // of the frames that count, in display order, in milliseconds
+	codec string  // of the packets, "" where GPUs have no decoder for it
 	// resized says that frames are scaled to the size that info tells.
 	resized bool
 }
@@ -64,12 +66,24 @@ func readSegment(ctx context.Context, r io.Reader) (*SegmentFile, error) {
 	if err := s.info.check(); err != nil {
 		return nil, err
 	}
+	s.codec = codecOfTrack(blocks.head)
 	slices.Sort(s.times)
 	first, _ := slices.BinarySearch(s.times, s.info.Start)
 	if s.times = s.times[first:]; len(s.times) < s.info.Frames {
 		return nil, fmt.Errorf("it holds %d frames, not %d", len(s.times), s.info.Frames)
 	}
 	return s, nil
+}
+
+// codecOfTrack finds H.264 and HEVC in the description of the one track (RFC 9559, 27.3). A lossless segment has neither,
+// whatever its source had.
+func codecOfTrack(head []byte) string {
+	for id, codec := range map[string]string{"V_MPEG4/ISO/AVC": "h264", "V_MPEGH/ISO/HEVC": "hevc"} {
+		if bytes.Contains(head, []byte(id)) {
+			return codec
+		}
+	}
+	return ""
 }
 
 // check refuses what Split doesn't write, so that what follows can't be led astray.
@@ -104,11 +118,29 @@ func (s *SegmentFile) Resize(height int) error {
 
 // Decode decodes frames [first, first+frames) of the file, in the numbering of Info().Window.
 func (s *SegmentFile) Decode(ctx context.Context, first, frames int) (*FrameReader, error) {
+	return s.decode(ctx, first, frames, bySoftware(s.info.Video))
+}
+
+// DecodeOnGPU is Decode on a GPU. What goes wrong is an ErrGPU, also where its first frame isn't software's.
+func (s *SegmentFile) DecodeOnGPU(ctx context.Context, first, frames int) (*FrameReader, error) {
+	witness, err := s.Decode(ctx, first, 1)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.decode(ctx, first, frames, byGPU(s.info.Video))
+	if err != nil {
+		return nil, errors.Join(err, witness.Close())
+	}
+	r.witness = witness
+	return r, nil
+}
+
+func (s *SegmentFile) decode(ctx context.Context, first, frames int, by decoding) (*FrameReader, error) {
 	if first < 0 || frames < 1 || first+frames > s.info.Frames {
 		return nil, fmt.Errorf("decode frames %d to %d of %d", first, first+frames, s.info.Frames)
 	}
 	v := s.info.Video
-	p := ffmpegCommand(s.path, s.decodeArgs(first, frames)...)
+	p := ffmpegCommand(s.path, s.decodeArgs(first, frames, by)...)
 	out, err := p.stdoutPipe()
 	if err != nil {
 		return nil, err
@@ -123,16 +155,28 @@ func (s *SegmentFile) Decode(ctx context.Context, first, frames int) (*FrameRead
 	return r, nil
 }
 
-func (s *SegmentFile) decodeArgs(first, frames int) []string {
-	v := s.info.Video
-	args := []string{"-copyts", "-threads", strconv.Itoa(decodeThreads())}
-	args = append(args, inputArgs(s.path, strictArgs(v)...)...)
-	format := processedFormat(v)
+// decoding is a way to decode a video.
+type decoding struct {
+	options []string // of FFmpeg, for its input
+	filters string   // that bring frames into format
+	format  string   // FFmpeg's name of how samples are stored
+}
+
+func bySoftware(v Video) decoding {
+	d := decoding{[]string{"-threads", strconv.Itoa(decodeThreads())}, conversion(v), processedFormat(v)}
 	if v.PixelFormat == "yuvj420p" {
-		format = v.PixelFormat
+		d.format = v.PixelFormat
 	}
-	return append(args, "-map", "0:v:0", "-vf", joinFilters(s.selection(first, frames), conversion(v), upright(v), s.resizing()),
-		"-fps_mode", "passthrough", "-pix_fmt", format, "-f", "rawvideo", "pipe:1")
+	return d
+}
+
+func byGPU(v Video) decoding { return decoding{gpuArgs(), fromGPU(v), processedFormat(v)} }
+
+func (s *SegmentFile) decodeArgs(first, frames int, by decoding) []string {
+	v := s.info.Video
+	args := append([]string{"-copyts"}, inputArgs(s.path, append(by.options, strictArgs(v)...)...)...)
+	return append(args, "-map", "0:v:0", "-vf", joinFilters(s.selection(first, frames), by.filters, upright(v), s.resizing()),
+		"-fps_mode", "passthrough", "-pix_fmt", by.format, "-f", "rawvideo", "pipe:1")
 }
 
 // resizing returns the filter that scales upright frames, or "".
@@ -174,6 +218,7 @@ type FrameReader struct {
 	expected int
 	given    int
 	scratch  []byte
+	witness  *FrameReader // of a GPU's frames: the first, by software
 }
 
 func newFrameReader(p *process, out io.ReadCloser, v Video, frames int) *FrameReader {
@@ -205,6 +250,14 @@ func (r *FrameReader) ReadFrame(buf []byte) error {
 	if len(buf) != r.even.size() {
 		return fmt.Errorf("frame buffer of %d bytes, want %d", len(buf), r.even.size())
 	}
+	err := r.readFrame(buf)
+	if err != nil && err != io.EOF && r.witness != nil {
+		return fmt.Errorf("%w: %w", ErrGPU, err)
+	}
+	return err
+}
+
+func (r *FrameReader) readFrame(buf []byte) error {
 	if r.given == r.expected {
 		return r.finish()
 	}
@@ -222,7 +275,22 @@ func (r *FrameReader) ReadFrame(buf []byte) error {
 		r.stored.pad(buf, r.scratch)
 	}
 	r.given++
+	if r.given == 1 && r.witness != nil {
+		return r.compare(buf)
+	}
 	return nil
+}
+
+// compare holds the first frame against the witness's.
+func (r *FrameReader) compare(frame []byte) error {
+	want := make([]byte, len(frame))
+	if err := r.witness.ReadFrame(want); err != nil {
+		return err
+	}
+	if !bytes.Equal(frame, want) {
+		return fmt.Errorf("%s: its first frame is not the one that software gives", r.p.about)
+	}
+	return r.witness.Close()
 }
 
 // finish checks that the decoder has nothing more to give and no complaint.
@@ -233,6 +301,11 @@ func (r *FrameReader) finish() error {
 	}
 	if err := r.p.wait(); err != nil {
 		return err
+	}
+	if r.witness != nil {
+		if err := gpuTrouble(r.p.warnings()); err != nil {
+			return err
+		}
 	}
 	return io.EOF
 }
@@ -246,6 +319,9 @@ func (r *FrameReader) Close() error {
 	r.p.kill(errClosed)
 	r.out.Close()
 	_ = r.p.wait() // it was told to stop; ReadFrame reports what matters
+	if r.witness != nil {
+		return r.witness.Close()
+	}
 	return nil
 }
 

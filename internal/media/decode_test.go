@@ -164,7 +164,7 @@ func FuzzReadSegment(f *testing.F) {
 		}
 		i := file.Info()
 		for _, run := range [][2]int{{0, i.Frames}, {i.Window.First - i.LeadIn, i.LeadIn + i.Window.Frames + i.LeadOut}} {
-			_ = file.decodeArgs(run[0], run[1])
+			_ = file.decodeArgs(run[0], run[1], bySoftware(i.Video))
 		}
 		r := newFrameReader(nil, io.NopCloser(nil), Video{CodedWidth: 3, CodedHeight: 3, Bits: 8, Rotation: i.Video.Rotation}, 1)
 		_ = r.FrameBytes()

@@ -23,6 +23,9 @@ type EncodeRequest struct {
 	Preset        string // empty: medium or its likeness
 	CRF           int    // 0 (lossless) to 51; negative: the codec's default
 	Layout        Layout
+	// Yields has the encoder leave the processor to whoever wants it too, and hold fewer frames back: where frames come
+	// slowly, what makes them is what everybody waits for. The bytes are the same.
+	Yields bool
 }
 
 // largest frame sides that encoders take, in pixels.
@@ -63,6 +66,7 @@ func NewEncoder(ctx context.Context, r EncodeRequest) (*Encoder, error) {
 		"-video_track_timescale", strconv.FormatInt(r.FrameRate.Num, 10), "-fflags", "+bitexact", "-flags:v", "+bitexact",
 		"-map_metadata", "-1", "-f", "mp4", "-y", fileURL(r.Path))
 	e := &Encoder{path: r.Path, size: (r.Width*r.Height + 2*((r.Width+1)/2)*((r.Height+1)/2)) * sample, process: ffmpegCommand(r.Path, args...)}
+	e.process.yields = r.Yields
 	var err error
 	if e.in, err = e.process.stdinPipe(); err != nil {
 		return nil, err

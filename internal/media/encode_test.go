@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // rawFrames returns n frames of noise that drifts, as Encoder takes them.
@@ -153,6 +154,76 @@ func TestSameFramesEncodeToTheSameBytes(t *testing.T) {
 			t.Errorf("%s: two runs differ", codec)
 		}
 	}
+}
+
+func TestYieldingEncodersGiveTheSameBytes(t *testing.T) {
+	for _, r := range []EncodeRequest{small("h264", 8), small("h264", 10)} {
+		for _, n := range []int{1, 75} { // fewer frames than are held back, and more
+			frames := rawFrames(r.Width, r.Height, r.Bits, n)
+			r.Preset, r.CRF, r.Yields = "medium", 18, false
+			want := readAll(t, encodeFrames(t, r, frames))
+			r.Yields = true
+			if !bytes.Equal(readAll(t, encodeFrames(t, r, frames)), want) {
+				t.Errorf("%s, %d bits, %d frames: the bytes differ", r.Codec, r.Bits, n)
+			}
+		}
+	}
+}
+
+func TestYieldingEncodersAreNicerThanThisProgram(t *testing.T) {
+	own, err := nicenesses(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for yields, more := range map[bool]int{false: 0, true: yielding} {
+		r := small("h264", 8)
+		r.Path, r.Yields = filepath.Join(t.TempDir(), "encoded.mp4"), yields
+		e, err := NewEncoder(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range rawFrames(r.Width, r.Height, 8, 8) {
+			if err := e.WriteFrame(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pid := e.process.cmd.Process.Pid
+		deadline := time.Now().Add(10 * time.Second)
+		all, err := nicenesses(pid)
+		for ; err != nil || len(all) < 6; all, err = nicenesses(pid) { // x264's own
+			if time.Now().After(deadline) {
+				t.Fatalf("its threads: %v, %v", all, err)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		for _, n := range all {
+			if want := min(own[0]+more, 19); n != want {
+				t.Errorf("yields %v: its threads have the priorities %v, want %d of all", yields, all, want)
+			}
+		}
+		e.Abort()
+	}
+}
+
+// nicenesses returns those of a process's threads (proc(5), /proc/pid/stat: the 19th field).
+func nicenesses(pid int) (all []int, err error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range threads {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		_, after, _ := bytes.Cut(text, []byte(") "))
+		n, err := strconv.Atoi(strings.Fields(string(after))[16])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, n)
+	}
+	return all, nil
 }
 
 func TestFrameShapeAndHDRSurvive(t *testing.T) {

@@ -82,17 +82,20 @@ func codecOf(encoder string) string {
 	return ""
 }
 
+// What a person may call an encoder without naming one.
+const (
+	AutoEncoder = "auto" // software's, which gives the same bytes on every run and every machine
+	GPUEncoder  = "gpu"  // NVENC where it works on this machine, else as auto
+)
+
 // ChooseEncoder settles what a person left open: an empty codec is hevc for 10 bits, else h264, and the
-// encoder auto is the software one of that codec, which gives the same bytes on every run. It fails with
-// an *Error when this FFmpeg lacks the encoder.
+// encoder of auto or gpu is one for that codec. It fails with an *Error when this FFmpeg lacks the encoder.
 func ChooseEncoder(ctx context.Context, codec, encoder string, bits int) (string, string, error) {
-	if encoder == "" {
-		encoder = "auto"
-	}
-	if encoder != "auto" {
+	encoder = orElse(encoder, AutoEncoder)
+	if encoder != AutoEncoder && encoder != GPUEncoder {
 		implied := codecOf(encoder)
 		if implied == "" || codec != "" && codec != implied {
-			return "", "", &Error{Reason: fmt.Sprintf("encoder %s can't be used for %s: use libx264, libx265, or one like h264_nvenc or hevc_nvenc",
+			return "", "", &Error{Reason: fmt.Sprintf("encoder %s can't be used for %s: use libx264, libx265, gpu, or one like h264_nvenc or hevc_nvenc",
 				encoder, orElse(codec, "h264 or hevc"))}
 		}
 		codec = implied
@@ -103,10 +106,23 @@ func ChooseEncoder(ctx context.Context, codec, encoder string, bits int) (string
 			codec = "hevc"
 		}
 	}
-	if encoder == "auto" {
+	if nvenc := codec + "_nvenc"; encoder == GPUEncoder && tryEncoder(ctx, codec, nvenc, bits) == nil {
+		return codec, nvenc, nil
+	}
+	if encoder == AutoEncoder || encoder == GPUEncoder {
 		encoder = map[string]string{"h264": "libx264", "hevc": "libx265"}[codec]
 	}
 	return codec, encoder, checkEncoder(ctx, encoder)
+}
+
+// tryEncoder encodes a few frames as NewEncoder would, and returns why that can't be done.
+func tryEncoder(ctx context.Context, codec, encoder string, bits int) error {
+	ctx, cancel := context.WithTimeout(ctx, gpuPatience)
+	defer cancel()
+	r := EncodeRequest{Codec: codec, Encoder: encoder, Bits: bits, FrameRate: Rational{25, 1}, CRF: -1}
+	args := append(hardwareArgs(encoder), "-f", "lavfi", "-i", "testsrc2=s=320x192:r=25", "-frames:v", "8", "-vf", encoderFilters(r, ""))
+	_, err := ffmpegCommand(encoder, append(append(args, encoderArgs(r)...), "-f", "null", "-")...).output(ctx, 1)
+	return err
 }
 
 // checkEncoder looks the encoder up in FFmpeg's own list.
@@ -162,6 +178,10 @@ func x264Args(r EncodeRequest, crf int) []string {
 		args = append(args, "-crf", strconv.Itoa(crf))
 	}
 	params := []string{"stitchable=1"} // no header depends on the pictures: segments are joined under one
+	if r.Yields {
+		// It looks ahead as far as ever, but in the thread that takes the frames: one of its own needs frames in store.
+		params = append(params, "sync-lookahead=0")
+	}
 	// Frame packing arrangement SEI (ITU-T H.264, D.2.26): 3 is side by side, 4 top and bottom.
 	switch r.Layout {
 	case SideBySideHalf:

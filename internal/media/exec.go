@@ -30,6 +30,9 @@ const (
 	watchInterval = 500 * time.Millisecond
 	// stderrHead and stderrTail are how many bytes of its messages are kept.
 	stderrHead, stderrTail = 8 << 10, 8 << 10
+	// yielding is by how much nicer than this program a process is that yields: enough to leave a busy core to others,
+	// little enough to get on with its work beside them.
+	yielding = 5
 	// pipeSize is the kernel buffer asked for each pipe; frames are megabytes.
 	pipeSize = 1 << 20
 )
@@ -41,6 +44,8 @@ type process struct {
 	tool  string
 	args  []string
 	about string // the file that messages to people speak of
+	// yields has the process leave the processor to this program and others of its priority.
+	yields bool
 
 	cmd           *exec.Cmd
 	dir           string   // empty once the process has started in it
@@ -112,9 +117,25 @@ func (p *process) start(ctx context.Context) error {
 		return fmt.Errorf("start %s: %w", p.tool, err)
 	}
 	p.closeChildEnds()
+	if p.yields {
+		p.yield()
+	}
 	go p.watch(ctx)
 	p.removeDirectory()
 	return nil
+}
+
+// yield lowers the priority of the process and of all threads that it has or will have.
+func (p *process) yield() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return
+	}
+	// The system call counts from 20 downwards. A process that can't be made nicer works as well.
+	if own, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil {
+		_ = unix.Setpriority(unix.PRIO_PGRP, p.cmd.Process.Pid, 20-own+yielding)
+	}
 }
 
 // removeDirectory takes the directory's name away. The process keeps it as its working directory, and a

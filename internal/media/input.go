@@ -45,13 +45,9 @@ var versionPattern = regexp.MustCompile(`^ff\w+ version n?(\d+)\.(\d+)`)
 // CheckTools returns an *Error when ffmpeg or ffprobe is missing or older than 5.1. Builds from
 // FFmpeg's master carry no such number and are taken to be new.
 func CheckTools(ctx context.Context) error {
-	for _, p := range []*process{newProcess("ffmpeg", "FFmpeg", []string{"-version"}), newProcess("ffprobe", "FFmpeg", []string{"-version"})} {
-		out, err := p.output(ctx, 1<<20)
-		if err != nil {
-			return err
-		}
-		if err := checkVersion(string(out)); err != nil {
-			return err
+	for _, t := range Tools(ctx) {
+		if t.Err != nil {
+			return t.Err
 		}
 	}
 	return nil
@@ -72,13 +68,19 @@ func checkVersion(banner string) error {
 
 // How many of explanations, from the first, speak of the disk, and how many of the machine in general. A file that
 // isn't there may have been replaced at that moment.
-const diskExplanations, machineExplanations = 2, 5
+const diskExplanations, machineExplanations = 2, 9
+
+const noGPU = "this machine has no NVIDIA GPU that FFmpeg can use, or no driver for it: choose software, such as --encoder auto"
 
 // explanations map what FFmpeg says to what a person needs to know; %s is the file's name. The
 // first that matches counts, so causes stand before consequences.
 var explanations = []struct{ said, reason string }{
 	{"No space left on device", "the disk is full: make room and start again"},
 	{"Disk quota exceeded", "the disk quota is used up: make room and start again"},
+	{"Cannot load libcuda", noGPU},
+	{"Cannot load libnvidia-encode", noGPU},
+	{"No capable devices found", noGPU},
+	{"CUDA_ERROR_NO_DEVICE", noGPU},
 	{"Too many open files", "too many files are open: raise the limit (ulimit -n) or use fewer jobs"},
 	{"Cannot allocate memory", "%s needs more memory than there is"},
 	{"No such file or directory", "%s does not exist"},

@@ -142,6 +142,7 @@ func sourceCases() []sourceCase {
 		sourceCase{name: "interlaced.ts", args: cat(scene("160x96", "25", testFrames), []string{"-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast", "-flags", "+ilme+ildct", "-x264-params", "tff=1"}), lossless: true},
 		sourceCase{name: "h264.flv", args: []string{"-i", "SRC:cfr25.mp4", "-c", "copy"}},
 		sourceCase{name: "trimmed.mp4", args: []string{"-ss", "0.7", "-i", "SRC:opengop.mp4", "-c", "copy"}},
+		sourceCase{name: "full.mp4", args: cat(scene("160x90", "25", testFrames), []string{"-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuvj420p", "-threads", "1", "-g", "12"})},
 		sourceCase{name: "one.mp4", args: cat(scene("160x90", "25", 1), x264)},
 		sourceCase{name: "short.mp4", args: cat(scene("160x90", "25", 3), x264)},
 	)

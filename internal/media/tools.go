@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Tool is a program that StereoSpot runs, as it is on this machine.
@@ -15,17 +16,24 @@ type Tool struct {
 
 // Tools looks at ffmpeg and ffprobe.
 func Tools(ctx context.Context) []Tool {
-	var tools []Tool
-	for _, name := range []string{"ffmpeg", "ffprobe"} {
-		t := Tool{Name: name}
-		var out []byte
-		if out, t.Err = newProcess(name, "FFmpeg", []string{"-version"}).output(ctx, 1<<20); t.Err == nil {
-			t.Version, _, _ = strings.Cut(string(out), "\n")
-			t.Err = checkVersion(t.Version)
-		}
-		tools = append(tools, t)
+	tools := []Tool{{Name: "ffmpeg"}, {Name: "ffprobe"}}
+	var asked sync.WaitGroup
+	for i := range tools {
+		asked.Go(func() { tools[i].ask(ctx) })
 	}
+	asked.Wait()
 	return tools
+}
+
+// ask has the tool say what it is.
+func (t *Tool) ask(ctx context.Context) {
+	out, err := newProcess(t.Name, "FFmpeg", []string{"-version"}).output(ctx, 1<<20)
+	if err != nil {
+		t.Err = err
+		return
+	}
+	t.Version, _, _ = strings.Cut(string(out), "\n")
+	t.Err = checkVersion(t.Version)
 }
 
 // needed are the parts of FFmpeg that conversions use, by the option that lists them.

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,14 @@ const DefaultEndpoint = "https://huggingface.co"
 type Hub struct {
 	Endpoint string // address without a path
 	Token    string // sent to the endpoint's host alone; empty is none
-	Client   *http.Client
+	// TokenFrom says where the token comes from, for people; empty is HF_TOKEN.
+	TokenFrom string
+	Client    *http.Client
+	// Retry hears of every attempt that failed for a reason that may pass, and of the pause before the next one; nil
+	// tells nobody.
+	Retry func(err error, next time.Duration)
+	// Endless has it try again without end. Otherwise five attempts without progress are the end.
+	Endless bool
 	// Wait pauses before another attempt; nil waits for real.
 	Wait func(ctx context.Context, d time.Duration) error
 }
@@ -126,9 +134,9 @@ func (h *Hub) refusal(res *http.Response) error {
 	case code == http.StatusUnauthorized && h.Token == "":
 		return fmt.Errorf("%s wants to know who asks: set HF_TOKEN to a token with read access", where)
 	case code == http.StatusUnauthorized:
-		return fmt.Errorf("%s doesn't accept the token in HF_TOKEN: make a new one with read access", where)
+		return fmt.Errorf("%s doesn't accept the token in %s: make a new one with read access", where, h.tokenFrom())
 	case code == http.StatusForbidden:
-		return fmt.Errorf("%s refuses access: accept the model's terms on its page there, with the account that HF_TOKEN belongs to", where)
+		return fmt.Errorf("%s refuses access: accept the model's terms on its page there, with the account that the token in %s belongs to", where, h.tokenFrom())
 	case code == http.StatusNotFound:
 		return fmt.Errorf("%s has no such file: %s", where, res.Request.URL.Path)
 	case code == http.StatusTooManyRequests || code >= 500:
@@ -136,6 +144,8 @@ func (h *Hub) refusal(res *http.Response) error {
 	}
 	return fmt.Errorf("%s answers %s", where, res.Status)
 }
+
+func (h *Hub) tokenFrom() string { return cmp.Or(h.TokenFrom, "HF_TOKEN") }
 
 // retryAfter reads how long the hub asks to wait, at most five minutes.
 func retryAfter(header http.Header) time.Duration {

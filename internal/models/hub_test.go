@@ -2,57 +2,37 @@ package models
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/stereospot/stereospot/internal/models/modelstest"
 )
 
-// fakeHub is a hub as huggingface.co is: it names a file's hash and sends to another host for its bytes.
+// fakeHub is a hub with one file, and who asks it.
 type fakeHub struct {
-	*Hub
-	t       *testing.T
-	content []byte
-	sum     string
-	cdn     *httptest.Server
-
-	mu sync.Mutex
-	// What goes wrong.
-	status      []int // answers of the next requests to the hub, 0 is none
-	cut         []int // bytes after which the next downloads break
-	noRanges    bool
-	noHeaders   bool // as a mirror that doesn't pass on what the hub says
-	wrongBytes  bool
-	token       string // that is wanted
-	renamed     bool   // the repository moved within the hub
-	leaked      string // a token that reached the other host
-	ranges      []string
-	waits       []time.Duration
-	statusAfter string
+	*modelstest.Hub
+	asking *Hub
+	t      *testing.T
+	file   modelstest.File
+	waits  []time.Duration
 }
 
 func newFakeHub(t *testing.T, size int) *fakeHub {
 	r := rand.New(rand.NewPCG(1, uint64(size)))
-	h := &fakeHub{t: t, content: make([]byte, size)}
-	for i := range h.content {
-		h.content[i] = byte(r.Uint32())
+	h := &fakeHub{t: t, file: modelstest.File{Repo: "owner/tiny", Revision: "main", Path: "onnx/model.onnx", Content: make([]byte, size)}}
+	for i := range h.file.Content {
+		h.file.Content[i] = byte(r.Uint32())
 	}
-	sum := sha256.Sum256(h.content)
-	h.sum = hex.EncodeToString(sum[:])
-	h.cdn = httptest.NewServer(http.HandlerFunc(h.serveBytes))
-	t.Cleanup(h.cdn.Close)
-	front := httptest.NewServer(http.HandlerFunc(h.serveHub))
-	t.Cleanup(front.Close)
-	h.Hub = &Hub{Endpoint: front.URL, Wait: func(_ context.Context, d time.Duration) error {
+	h.Hub = modelstest.New(t, h.file)
+	h.asking = &Hub{Endpoint: h.URL, Wait: func(_ context.Context, d time.Duration) error {
 		h.waits = append(h.waits, d)
 		return nil
 	}}
@@ -60,92 +40,16 @@ func newFakeHub(t *testing.T, size int) *fakeHub {
 }
 
 func (h *fakeHub) model() Model {
-	return Model{Name: "tiny", Repo: "owner/tiny", Revision: "main", File: "onnx/model.onnx", License: apache}
-}
-
-func (h *fakeHub) serveHub(w http.ResponseWriter, r *http.Request) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.status) > 0 {
-		status := h.status[0]
-		h.status = h.status[1:]
-		if status != 0 {
-			if h.statusAfter != "" {
-				w.Header().Set("Retry-After", h.statusAfter)
-			}
-			w.WriteHeader(status)
-			return
-		}
-	}
-	if h.token != "" && r.Header.Get("Authorization") != "Bearer "+h.token {
-		w.WriteHeader(http.StatusUnauthorized)
-		return
-	}
-	if path, ok := strings.CutPrefix(r.URL.Path, "/owner/"); ok && h.renamed {
-		http.Redirect(w, r, "/renamed/"+path, http.StatusTemporaryRedirect)
-		return
-	}
-	switch {
-	case strings.HasSuffix(r.URL.Path, "/tiny/raw/main/onnx/model.onnx"):
-		fmt.Fprintf(w, "version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %d\n", h.sum, len(h.content))
-	case strings.HasSuffix(r.URL.Path, "/tiny/resolve/main/onnx/model.onnx"):
-		if !h.noHeaders {
-			w.Header().Set("X-Linked-Etag", `"`+h.sum+`"`)
-			w.Header().Set("X-Linked-Size", fmt.Sprint(len(h.content)))
-			w.Header().Set("X-Repo-Commit", "c0ffee")
-		}
-		http.Redirect(w, r, strings.Replace(h.cdn.URL, "127.0.0.1", "localhost", 1)+"/bytes", http.StatusFound)
-	default:
-		w.WriteHeader(http.StatusNotFound)
-	}
-}
-
-// serveBytes is the other host.
-func (h *fakeHub) serveBytes(w http.ResponseWriter, r *http.Request) {
-	h.mu.Lock()
-	content := h.content
-	if h.wrongBytes {
-		content = make([]byte, len(content))
-	}
-	h.leaked += r.Header.Get("Authorization")
-	h.ranges = append(h.ranges, r.Header.Get("Range"))
-	if h.noRanges {
-		r.Header.Del("Range")
-	}
-	cut := -1
-	if len(h.cut) > 0 {
-		cut, h.cut = h.cut[0], h.cut[1:]
-	}
-	h.mu.Unlock()
-	if cut >= 0 {
-		w = &cutWriter{w, cut}
-	}
-	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(string(content)))
-}
-
-// cutWriter breaks the connection after some bytes.
-type cutWriter struct {
-	http.ResponseWriter
-	left int
-}
-
-func (c *cutWriter) Write(p []byte) (int, error) {
-	if len(p) > c.left {
-		c.ResponseWriter.Write(p[:c.left])
-		c.ResponseWriter.(http.Flusher).Flush()
-		panic(http.ErrAbortHandler)
-	}
-	c.left -= len(p)
-	return c.ResponseWriter.Write(p)
+	return Model{Name: "tiny", Repo: h.file.Repo, Revision: h.file.Revision, File: h.file.Path, License: apache}
 }
 
 // pull pulls into a store and checks what must hold whatever happens.
 func (h *fakeHub) pull(s *Store) (string, error) {
 	h.t.Helper()
 	last := int64(-1)
-	path, err := s.Pull(h.t.Context(), h.Hub, h.model(), func(have, size int64) { last = have })
-	if h.leaked != "" {
-		h.t.Errorf("the other host was sent %q", h.leaked)
+	path, err := s.Pull(h.t.Context(), h.asking, h.model(), func(have, size int64) { last = have })
+	if leaked := h.Leaked(); leaked != "" {
+		h.t.Errorf("the other host was sent %q", leaked)
 	}
 	if err != nil {
 		if strings.Contains(err.Error(), "\n") {
@@ -157,10 +61,10 @@ func (h *fakeHub) pull(s *Store) (string, error) {
 		return path, err
 	}
 	got, err := os.ReadFile(path)
-	if err != nil || string(got) != string(h.content) {
-		h.t.Fatalf("%d bytes of %d, %v", len(got), len(h.content), err)
+	if err != nil || string(got) != string(h.file.Content) {
+		h.t.Fatalf("%d bytes of %d, %v", len(got), len(h.file.Content), err)
 	}
-	if last != int64(len(h.content)) {
+	if last != int64(len(h.file.Content)) {
 		h.t.Errorf("progress ended at %d", last)
 	}
 	return path, nil
@@ -168,56 +72,62 @@ func (h *fakeHub) pull(s *Store) (string, error) {
 
 func TestPullFetchesVerifiesAndWritesDown(t *testing.T) {
 	h := newFakeHub(t, 300_000)
-	h.token, h.Token, h.renamed = "secret", "secret", true
+	h.Trouble(func(now *modelstest.Troubles) { now.Token, now.Renamed = "secret", true })
+	h.asking.Token = "secret"
 	s := &Store{Dir: t.TempDir()}
 	path, err := h.pull(s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l, err := readLock(filepath.Join(filepath.Dir(path), lockName))
-	if err != nil || l.SHA256 != h.sum || l.Commit != "c0ffee" || l.Size != 300_000 || l.License != apache {
+	if err != nil || l.SHA256 != h.file.Sum() || l.Commit != "c0ffee" || l.Size != 300_000 || l.License != apache {
 		t.Errorf("written down: %+v, %v", l, err)
 	}
 	installed := Installed{Name: "tiny", Path: path}
 	if err := s.Verify(installed); err != nil {
 		t.Error(err)
 	}
-	if _, err := h.pull(s); err != nil || len(h.ranges) != 1 {
-		t.Errorf("a second pull: %v, %d downloads", err, len(h.ranges))
+	asked := h.Asked()
+	if _, err := h.pull(s); err != nil || len(h.Ranges()) != 1 || h.Asked() != asked {
+		t.Errorf("a second pull: %v, %d downloads, %d requests", err, len(h.Ranges()), h.Asked()-asked)
 	}
-	h.content[7]++
-	if err := os.WriteFile(path, h.content, 0o644); err != nil {
+	damaged := slices.Clone(h.file.Content)
+	damaged[7]++
+	if err := os.WriteFile(path, damaged, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Verify(installed); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("a damaged model: %v", err)
 	}
+	if _, err := h.pull(s); err != nil || len(h.Ranges()) != 2 {
+		t.Errorf("pulled over a damaged one: %v, %d downloads", err, len(h.Ranges()))
+	}
 }
 
 func TestBrokenDownloadsGoOn(t *testing.T) {
 	for name, c := range map[string]struct {
-		prepare func(h *fakeHub)
-		ranges  []string
+		troubles modelstest.Troubles
+		ranges   []string
 	}{
-		"cut twice":        {func(h *fakeHub) { h.cut = []int{100_000, 50_000} }, []string{"", "bytes=100000-", "bytes=150000-"}},
-		"without ranges":   {func(h *fakeHub) { h.cut, h.noRanges = []int{100_000}, true }, []string{"", "bytes=100000-", ""}},
-		"busy, then fine":  {func(h *fakeHub) { h.status, h.statusAfter = []int{429, 503, 0, 500}, "7" }, []string{""}},
-		"an earlier start": {func(h *fakeHub) { h.cut = []int{200_000, 0, 0, 0, 0, 0} }, []string{"", "bytes=200000-", "bytes=200000-", "bytes=200000-", "bytes=200000-"}},
+		"cut twice":        {modelstest.Troubles{Cut: []int{100_000, 50_000}}, []string{"", "bytes=100000-", "bytes=150000-"}},
+		"without ranges":   {modelstest.Troubles{Cut: []int{100_000}, NoRanges: true}, []string{"", "bytes=100000-", ""}},
+		"busy, then fine":  {modelstest.Troubles{Status: []int{429, 503, 0, 500}, StatusAfter: "7"}, []string{""}},
+		"an earlier start": {modelstest.Troubles{Cut: []int{200_000, 0, 0, 0, 0, 0}}, []string{"", "bytes=200000-", "bytes=200000-", "bytes=200000-", "bytes=200000-"}},
 	} {
 		h := newFakeHub(t, 300_000)
-		c.prepare(h)
+		h.Trouble(func(now *modelstest.Troubles) { *now = c.troubles })
 		s := &Store{Dir: t.TempDir()}
 		_, err := h.pull(s)
 		if again := name == "an earlier start"; again != (err != nil) {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if fmt.Sprint(h.ranges) != fmt.Sprint(c.ranges) {
-			t.Errorf("%s: asked for %q, want %q", name, h.ranges, c.ranges)
+		if fmt.Sprint(h.Ranges()) != fmt.Sprint(c.ranges) {
+			t.Errorf("%s: asked for %q, want %q", name, h.Ranges(), c.ranges)
 		}
 		if err != nil {
-			h.cut, h.ranges = nil, nil
-			if _, err := h.pull(s); err != nil || h.ranges[0] != "bytes=200000-" {
-				t.Errorf("%s: the next call %v asked for %q", name, err, h.ranges)
+			h.Trouble(func(now *modelstest.Troubles) { now.Cut = nil })
+			if _, err := h.pull(s); err != nil || h.Ranges()[len(c.ranges)] != "bytes=200000-" {
+				t.Errorf("%s: the next call %v asked for %q", name, err, h.Ranges())
 			}
 		}
 		if name == "busy, then fine" && (len(h.waits) != 3 || h.waits[0] != 7*time.Second) {
@@ -226,9 +136,23 @@ func TestBrokenDownloadsGoOn(t *testing.T) {
 	}
 }
 
+func TestWhatCameWholeBeforeACrashIsNotFetchedAgain(t *testing.T) {
+	h := newFakeHub(t, 1000)
+	s := &Store{Dir: t.TempDir()}
+	if err := os.MkdirAll(s.dirOf("tiny"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.pathOf("tiny")+"."+h.file.Sum()[:12]+".part", h.file.Content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.pull(s); err != nil || len(h.Ranges()) != 0 {
+		t.Errorf("%v, asked for %q", err, h.Ranges())
+	}
+}
+
 func TestMirrorWithoutTheHubsHeadersIsAskedForThePointer(t *testing.T) {
 	h := newFakeHub(t, 1000)
-	h.noHeaders = true
+	h.Trouble(func(now *modelstest.Troubles) { now.NoHeaders = true })
 	if _, err := h.pull(&Store{Dir: t.TempDir()}); err != nil {
 		t.Error(err)
 	}
@@ -236,20 +160,25 @@ func TestMirrorWithoutTheHubsHeadersIsAskedForThePointer(t *testing.T) {
 
 func TestRefusalsSayWhatToDo(t *testing.T) {
 	for name, c := range map[string]struct {
-		prepare func(h *fakeHub, s *Store)
-		want    string
+		troubles modelstest.Troubles
+		prepare  func(h *Hub, s *Store)
+		want     string
 	}{
-		"unknown asker": {func(h *fakeHub, _ *Store) { h.token = "secret" }, "set HF_TOKEN"},
-		"wrong token":   {func(h *fakeHub, _ *Store) { h.token, h.Token = "secret", "old" }, "doesn't accept the token"},
-		"gated":         {func(h *fakeHub, _ *Store) { h.status = []int{403} }, "accept the model's terms"},
-		"no such file":  {func(h *fakeHub, _ *Store) { h.status = []int{404} }, "no such file"},
-		"always busy":   {func(h *fakeHub, _ *Store) { h.status, h.statusAfter = []int{429, 429, 429, 429, 429}, "1" }, "is busy"},
-		"wrong bytes":   {func(h *fakeHub, _ *Store) { h.wrongBytes = true }, "thrown away"},
-		"disk full":     {func(_ *fakeHub, s *Store) { s.Free = func() (int64, error) { return 999, nil } }, "make room"},
-		"no hub":        {func(h *fakeHub, _ *Store) { h.Endpoint = "http://127.0.0.1:1" }, "can't be reached"},
+		"unknown asker":   {modelstest.Troubles{Token: "secret"}, nil, "set HF_TOKEN"},
+		"wrong token":     {modelstest.Troubles{Token: "secret"}, func(h *Hub, _ *Store) { h.Token = "old" }, "doesn't accept the token in HF_TOKEN"},
+		"a secret's, too": {modelstest.Troubles{Token: "secret"}, func(h *Hub, _ *Store) { h.Token, h.TokenFrom = "old", "the vault" }, "doesn't accept the token in the vault"},
+		"gated":           {modelstest.Troubles{Status: []int{403}}, nil, "accept the model's terms"},
+		"no such file":    {modelstest.Troubles{Status: []int{404}}, nil, "no such file"},
+		"always busy":     {modelstest.Troubles{Status: []int{429, 429, 429, 429, 429}, StatusAfter: "1"}, nil, "is busy"},
+		"wrong bytes":     {modelstest.Troubles{WrongBytes: true}, nil, "thrown away"},
+		"disk full":       {modelstest.Troubles{}, func(_ *Hub, s *Store) { s.Free = func() (int64, error) { return 999, nil } }, "make room"},
+		"no hub":          {modelstest.Troubles{}, func(h *Hub, _ *Store) { h.Endpoint = "http://127.0.0.1:1" }, "can't be reached"},
 	} {
 		h, s := newFakeHub(t, 1000), &Store{Dir: t.TempDir()}
-		c.prepare(h, s)
+		h.Trouble(func(now *modelstest.Troubles) { *now = c.troubles })
+		if c.prepare != nil {
+			c.prepare(h.asking, s)
+		}
 		if _, err := h.pull(s); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -260,10 +189,10 @@ func TestPinnedHashIsNotGivenUp(t *testing.T) {
 	h := newFakeHub(t, 1000)
 	m := h.model()
 	m.SHA256 = strings.Repeat("0", 64)
-	if _, err := (&Store{Dir: t.TempDir()}).Pull(t.Context(), h.Hub, m, func(int64, int64) {}); err == nil || !strings.Contains(err.Error(), "nothing was fetched") {
+	if _, err := (&Store{Dir: t.TempDir()}).Pull(t.Context(), h.asking, m, func(int64, int64) {}); err == nil || !strings.Contains(err.Error(), "nothing was fetched") {
 		t.Errorf("another hash than the pinned one: %v", err)
 	}
-	if len(h.ranges) != 0 {
+	if len(h.Ranges()) != 0 {
 		t.Error("bytes were fetched")
 	}
 }

@@ -18,13 +18,15 @@ type Loader struct {
 	Paths  bool // models may be named by path
 
 	mu   sync.Mutex
-	open map[string]*onnx.Model // by content and orientation
+	open map[string]*onnx.Model // by content and spec
 }
 
 // Choice is a depth source that was settled on.
 type Choice struct {
 	Options job.DepthOptions
 	Why     string // for people; empty where they chose themselves
+	// Hindered says why the best model that is installed can't be used; nil where none is, or it can.
+	Hindered error
 }
 
 // Choose settles a choice: "auto" becomes the best that is here, and a model gets its content. The error says what can
@@ -57,7 +59,7 @@ func (l *Loader) named(d job.DepthOptions, m Installed) (Choice, error) {
 }
 
 // better is the way to better depth than classic's.
-const better = "`stereospot models pull depth-anything-v2-small` gives far better depth"
+const better = "`stereospot models pull " + Recommended + "` gives far better depth"
 
 // best chooses among what is here.
 func (l *Loader) best(d job.DepthOptions) (Choice, error) {
@@ -68,7 +70,7 @@ func (l *Loader) best(d job.DepthOptions) (Choice, error) {
 	classic := Choice{Options: job.DepthOptions{Model: job.Classic}, Why: "no model is installed: " + better}
 	if d != (job.DepthOptions{Model: job.AutoDepth}) {
 		if len(all) == 0 || all[0].Rank == 0 {
-			return Choice{}, errors.New("size, every, flip and orientation of depth need a neural model, and none is installed: " + better)
+			return Choice{}, errors.New("a size, every, flip (--tta) or orientation of depth needs a neural model, and none is installed: " + better)
 		}
 	}
 	if len(all) == 0 || all[0].Rank == 0 {
@@ -78,7 +80,7 @@ func (l *Loader) best(d job.DepthOptions) (Choice, error) {
 		if d != (job.DepthOptions{Model: job.AutoDepth}) {
 			return Choice{}, err
 		}
-		classic.Why = fmt.Sprintf("%s is installed, but can't run: %v", all[0].Name, err)
+		classic.Why, classic.Hindered = fmt.Sprintf("%s is installed, but can't run: %v", all[0].Name, err), err
 		return classic, nil
 	}
 	c, err := l.named(d, all[0])
@@ -111,27 +113,43 @@ func (l *Loader) Load(d job.DepthOptions) (*onnx.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := l.named(d, m); err != nil {
+	c, err := l.named(d, m)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := m.Spec()
+	if err != nil {
 		return nil, err
 	}
 	if d.Orientation != job.AutoOrientation {
-		m.Spec.Metric = d.Orientation == job.LargerIsFar
+		spec.Metric = d.Orientation == job.LargerIsFar
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	key := fmt.Sprint(d.Content, m.Spec)
+	key := fmt.Sprint(c.Options.Content, spec)
 	if net, ok := l.open[key]; ok {
 		return net, nil
 	}
-	net, err := onnx.Open(m.Path, m.Spec, l.Config)
+	net, err := onnx.Open(m.Path, spec, l.Config)
 	if err != nil {
-		return nil, err
+		return nil, l.damaged(m, err)
 	}
 	if l.open == nil {
 		l.open = map[string]*onnx.Model{}
 	}
 	l.open[key] = net
 	return net, nil
+}
+
+// damaged returns why a model can't be opened: that its file isn't the one that is known, if so.
+func (l *Loader) damaged(m Installed, err error) error {
+	if !Known(m.Name) || errors.Is(err, onnx.ErrUnavailable) {
+		return err
+	}
+	if other := l.Store.Verify(m); other != nil {
+		return other
+	}
+	return err
 }
 
 // Close frees the models. None of them may be in use.

@@ -3,13 +3,16 @@
 package models
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/models/modelstest"
 	"github.com/stereospot/stereospot/internal/stereo/depth/onnx"
 	"github.com/stereospot/stereospot/internal/stereo/depth/onnx/onnxtest"
 )
@@ -59,6 +62,78 @@ func TestAutoTakesTheBestThatIsInstalledAndSaysWhy(t *testing.T) {
 	}
 	if names, err := l.Names(); err != nil || !slices.Equal(names, []string{"depth-anything-v2-base", "depth-anything-v2-small-fp16", "mine"}) {
 		t.Errorf("names %v, %v", names, err)
+	}
+}
+
+func TestModelOfTwoFilesIsPulledAndRuns(t *testing.T) {
+	l := loader(t)
+	network, weights := onnxtest.Apart(onnxtest.Kind{Views: true, Metric: true}, "model.onnx_data")
+	file := func(path string, content []byte) modelstest.File {
+		return modelstest.File{Repo: "owner/pair", Revision: "main", Path: path, Content: content}
+	}
+	hub := modelstest.New(t, file("onnx/model.onnx", network), file("onnx/model.onnx_data", weights))
+	m := Model{Name: "pair", Repo: "owner/pair", Revision: "main", File: "onnx/model.onnx", Weights: Weights{File: "onnx/model.onnx_data"}}
+	if _, err := l.Store.Pull(t.Context(), &Hub{Endpoint: hub.URL}, m, func(int64, int64) {}); err != nil {
+		t.Fatal(err)
+	}
+	d, err := l.Resolve(job.DepthOptions{Model: "pair", Orientation: job.LargerIsFar})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if net, err := l.Open(t.Context(), d); err != nil || !net.Spec().Metric {
+		t.Errorf("opened: %v", err)
+	}
+	if err := os.Remove(l.Store.pathOf("pair") + "_data"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Open(t.Context(), d); err == nil {
+		t.Error("without its weights it is the same model")
+	}
+}
+
+func TestNetworkWithoutItsWeightsIsNotInstalled(t *testing.T) {
+	l := loader(t)
+	const name = "depth-anything-v3-small"
+	put(t, l.Store, name, onnxtest.Kind{})
+	if _, err := l.Store.Find(name, false); err == nil || !strings.Contains(err.Error(), "models pull "+name) {
+		t.Errorf("without its weights: %v", err)
+	}
+	if err := os.WriteFile(l.Store.pathOf(name)+"_data", []byte("weights"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := l.Store.Find(name, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if spec, err := m.Spec(); err != nil || !spec.Metric || spec.Side != 504 {
+		t.Errorf("with them: %+v, %v", spec, err)
+	}
+	if c, err := l.Choose(job.DepthOptions{Model: job.AutoDepth}); err != nil || c.Options.Model != name {
+		t.Errorf("auto: %+v, %v", c, err)
+	}
+	put(t, l.Store, Recommended, onnxtest.Kind{})
+	if c, err := l.Choose(job.DepthOptions{Model: job.AutoDepth}); err != nil || c.Options.Model != Recommended {
+		t.Errorf("auto beside the recommended one: %+v, %v", c, err)
+	}
+}
+
+func TestOwnModelMayHaveADirectory(t *testing.T) {
+	l := loader(t)
+	put(t, l.Store, "studio", onnxtest.Kind{Metric: true})
+	config := filepath.Join(l.Store.dirOf("studio"), "config.json")
+	if err := os.WriteFile(config, []byte(`{"depth_estimation_type": "metric"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	put(t, l.Store, "studio.onnx", onnxtest.Kind{})
+	if err := os.Mkdir(l.Store.dirOf("empty"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	all, err := l.Store.Installed()
+	if err != nil || len(all) != 1 || all[0] != (Installed{Name: "studio", Path: l.Store.pathOf("studio")}) {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if spec, err := all[0].Spec(); err != nil || !spec.Metric {
+		t.Errorf("%+v, %v", spec, err)
 	}
 }
 
@@ -155,11 +230,91 @@ func TestConfigurationBesideTheModelCounts(t *testing.T) {
 	}
 }
 
+func TestDirectoryThatIsNoneIsNamed(t *testing.T) {
+	l := loader(t)
+	l.Store.Dir = filepath.Join(l.Store.Dir, "film.mkv")
+	if err := os.WriteFile(l.Store.Dir, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Choose(job.DepthOptions{Model: job.AutoDepth}); err == nil || !strings.Contains(err.Error(), "(--models-dir) can't be read: open "+l.Store.Dir) {
+		t.Error(err)
+	}
+}
+
+func TestModelsWithoutAContentAreToldApart(t *testing.T) {
+	l := loader(t)
+	put(t, l.Store, "one.onnx", onnxtest.Kind{})
+	put(t, l.Store, "other.onnx", onnxtest.Kind{Gain: 2})
+	one, err := l.Load(job.DepthOptions{Model: "one"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other, err := l.Load(job.DepthOptions{Model: "other"}); err != nil || other == one {
+		t.Errorf("another model is the same network, %v", err)
+	}
+	if again, err := l.Load(job.DepthOptions{Model: "one"}); err != nil || again != one {
+		t.Errorf("the same model is another network, %v", err)
+	}
+}
+
+func TestConfigurationIsPartOfAModelsContent(t *testing.T) {
+	l := loader(t)
+	put(t, l.Store, "studio", onnxtest.Kind{})
+	mine := job.DepthOptions{Model: "studio"}
+	content := func(config string) string {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(l.Store.dirOf("studio"), "config.json"), []byte(config), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		c, err := l.Choose(mine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Options.Content
+	}
+	plain, metric := content(`{}`), content(`{"depth_estimation_type": "metric"}`)
+	if sum, err := l.Store.hash(l.Store.pathOf("studio")); err != nil || plain != sum {
+		t.Errorf("without a word of its own its content is %s, the file's SHA-256 is %s, %v", plain, sum, err)
+	}
+	if metric == plain || len(metric) != 64 || content(`{"depth_estimation_type": "relative"}`) != plain {
+		t.Errorf("as a metric model its content is %s, as a relative one %s", metric, plain)
+	}
+}
+
+func TestBrokenConfigurationHindersItsOwnModelAlone(t *testing.T) {
+	l := loader(t)
+	put(t, l.Store, Recommended, onnxtest.Kind{})
+	for _, name := range []string{"broken", "endless", "piped"} {
+		put(t, l.Store, name, onnxtest.Kind{})
+	}
+	if err := os.WriteFile(filepath.Join(l.Store.dirOf("broken"), "config.json"), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	endless := filepath.Join(l.Store.dirOf("endless"), "preprocessor_config.json")
+	if err := errors.Join(os.WriteFile(endless, nil, 0o644), os.Truncate(endless, 1<<40)); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(l.Store.dirOf("piped"), "config.json"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := l.Names(); err != nil || !slices.Equal(names, []string{Recommended, "broken", "endless", "piped"}) {
+		t.Errorf("names %v, %v", names, err)
+	}
+	if c, err := l.Choose(job.DepthOptions{Model: job.AutoDepth}); err != nil || c.Options.Model != Recommended {
+		t.Errorf("auto: %+v, %v", c, err)
+	}
+	for _, name := range []string{"broken", "endless", "piped"} {
+		if _, err := l.Choose(job.DepthOptions{Model: name}); err == nil || !strings.Contains(err.Error(), l.Store.dirOf(name)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func FuzzConfiguration(f *testing.F) {
 	f.Add([]byte(`{"size": {"height": 384, "width": 384}, "ensure_multiple_of": 32}`), []byte(`{"depth_estimation_type": "metric"}`))
 	f.Add([]byte(`{"image_mean": [1,2,3], "image_std": [0,0,0]}`), []byte(`{}`))
 	f.Fuzz(func(t *testing.T, processor, config []byte) {
-		s := depthAnything(false)
+		s := depthAnything()
 		if err := configure(&s, processor, config); err != nil {
 			return
 		}
@@ -169,18 +324,17 @@ func FuzzConfiguration(f *testing.F) {
 	})
 }
 
-func TestRegistryIsWhole(t *testing.T) {
-	names := map[string]bool{}
-	for _, m := range Registry() {
-		if names[m.Name] || m.Repo == "" || m.Revision == "" || m.File == "" || m.Rank <= 0 || m.License == "" || m.Parameters == "" || m.Quality == "" {
-			t.Errorf("%+v", m)
-		}
-		names[m.Name] = true
-		if m.SHA256 != "" && !sha256Pattern.MatchString(m.SHA256) {
-			t.Errorf("%s: SHA-256 %q", m.Name, m.SHA256)
-		}
-		if m.NonCommercial != strings.Contains(m.License, "NC") {
-			t.Errorf("%s: licence %s, non-commercial %v", m.Name, m.License, m.NonCommercial)
-		}
+func TestModelThatDoesNotOpenBecauseItIsDamagedIsCalledThat(t *testing.T) {
+	l := loader(t)
+	put(t, l.Store, Recommended, onnxtest.Kind{})
+	if err := os.Truncate(l.Store.pathOf(Recommended), 100); err != nil {
+		t.Fatal(err)
+	}
+	c, err := l.Choose(job.DepthOptions{Model: job.AutoDepth})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Load(c.Options); err == nil || !strings.Contains(err.Error(), "is damaged") || !strings.Contains(err.Error(), "models pull "+Recommended) {
+		t.Errorf("a model whose file was cut: %v", err)
 	}
 }

@@ -24,7 +24,7 @@ type processorConfig struct {
 // sidecar reads what lies beside a model: preprocessor_config.json and config.json, in its directory or, where that is
 // called onnx, in the one above. What neither says is as for Depth Anything.
 func sidecar(path string) (depth.Spec, error) {
-	spec := depthAnything(false)
+	spec := depthAnything()
 	dirs := []string{filepath.Dir(path)}
 	if filepath.Base(dirs[0]) == "onnx" {
 		dirs = append(dirs, filepath.Dir(dirs[0]))
@@ -49,13 +49,21 @@ func sidecar(path string) (depth.Spec, error) {
 	return spec, nil
 }
 
+// maxSidecar bounds such a file, in bytes: it is a page of text.
+const maxSidecar = 1 << 20
+
 // read returns a file's text, nil where there is none.
 func read(path string) ([]byte, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		return nil, nil
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular() || info.Size() > maxSidecar:
+		return nil, fmt.Errorf("%s is no file of a model's configuration", path)
 	}
-	return text, err
+	return os.ReadFile(path)
 }
 
 // configure changes what the two files name; nil is no file.

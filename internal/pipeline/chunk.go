@@ -39,14 +39,19 @@ func (p *Pipeline) Chunk(ctx context.Context, jobID string) error {
 // chunk does it with the source's file, and with a directory for files under way.
 func (p *Pipeline) chunk(ctx context.Context, j job.Job, source, dir string) error {
 	p.observe(Event{JobID: j.ID, Stage: Measuring})
-	plan, encode, err := p.films().Measure(ctx, source, j.Options, j.Lossless)
+	plan, encode, err := p.films().Measure(ctx, source, asked(j), j.Lossless)
 	if err != nil {
 		return err
 	}
 	if j, err = p.settle(ctx, j, plan, encode); err != nil {
 		return err
 	}
-	p.observe(Event{JobID: j.ID, Stage: Splitting, Plan: plan, Warnings: j.Warnings})
+	planned := Event{JobID: j.ID, Stage: Splitting, Plan: plan, Warnings: j.Warnings}
+	if j.Options.Encode.Encoder == media.GPUEncoder {
+		planned.Encoder = encode.Encoder
+		p.Log.InfoContext(ctx, "the encoder was chosen", "job_id", j.ID, "encoder", encode.Encoder)
+	}
+	p.observe(planned)
 	if err := p.writeSegments(ctx, j, source, plan, dir); err != nil {
 		return err
 	}
@@ -55,6 +60,16 @@ func (p *Pipeline) chunk(ctx context.Context, j job.Job, source, dir string) err
 		return err
 	}
 	return p.trigger(ctx, j)
+}
+
+// asked returns the job's options. An encoder that was chosen by trying stays for as long as the job does: segments that it
+// encoded may be there already, and a later try may end otherwise.
+func asked(j job.Job) job.Options {
+	o := j.Options
+	if o.Encode.Encoder == media.GPUEncoder && j.Settled.Encoder != "" {
+		o.Encode.Encoder = j.Settled.Encoder
+	}
+	return o
 }
 
 // settle writes down what was decided about encoding, with what the plan says, before any segment is: a segment may be

@@ -19,6 +19,11 @@ import (
 // Convert makes the converted segment that belongs to a segment's key, unless an output that answers
 // the same request is there, with the bytes its metadata promises. *WaitError while somebody else makes it.
 func (p *Pipeline) Convert(ctx context.Context, key string) error {
+	return p.convertNoting(ctx, key, func() {})
+}
+
+// convertNoting is Convert that calls encoding once all that is left to do is the encoder's, if the converter tells.
+func (p *Pipeline) convertNoting(ctx context.Context, key string, encoding func()) error {
 	ref, ok := job.ParseSegmentKey(key)
 	if !ok {
 		return fmt.Errorf("%w: %q is no segment's key", ErrDead, key)
@@ -48,7 +53,7 @@ func (p *Pipeline) Convert(ctx context.Context, key string) error {
 				return err
 			}
 		}
-		return p.convert(ctx, j, req)
+		return p.convert(ctx, j, req, encoding)
 	})
 	if errors.Is(err, errClaimed) { // whoever has it may be done
 		if kept, err := p.keep(ctx, req); kept || err != nil {
@@ -78,17 +83,21 @@ func (p *Pipeline) request(ctx context.Context, j job.Job, ref job.SegmentRef, k
 	}, err
 }
 
-func (p *Pipeline) convert(ctx context.Context, j job.Job, req inference.Request) error {
+func (p *Pipeline) convert(ctx context.Context, j job.Job, req inference.Request, encoding func()) error {
 	var done atomic.Int64
 	begin := p.Now()
 	report := func(ctx context.Context) error {
 		return p.report(ctx, j.ID, platform.SegmentProgress{Index: req.Index, Frames: int(done.Load()), Started: begin, Updated: p.Now()})
 	}
+	p.observe(Event{JobID: j.ID, Stage: Converting, Segment: req.Index}) // its first frame may take a while
 	var res inference.Result
 	err := p.attend(ctx, j.ID, report, func(ctx context.Context) (err error) {
 		res, err = p.Converter.Convert(ctx, req, func(n int) {
 			done.Store(int64(n))
 			p.observe(Event{JobID: j.ID, Stage: Converting, Segment: req.Index, Frames: n})
+			if n == req.Window.Frames {
+				encoding()
+			}
 		})
 		return err
 	})

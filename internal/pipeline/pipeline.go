@@ -67,8 +67,9 @@ type Event struct {
 	JobID string
 	Stage Stage
 	Plan  *media.Plan // set once per Chunk, when it is known
-	// Warnings come with the plan: what the output can't keep, in plain words.
+	// Warnings come with the plan and with Film: what the output can't keep, or lacks, in plain words.
 	Warnings []string
+	Encoder  string // that was chosen for the film, where that was left to the machine; set with Plan
 	// Segment and Frames say how far a segment is; Kept is set when its output was there already.
 	Segment, Frames int
 	Kept            bool

@@ -78,16 +78,18 @@ func (p *Pipeline) reassemble(ctx context.Context, j job.Job) error {
 	if _, err := platform.PutFile(ctx, p.Output, key, final, platform.PutOptions{ContentType: contentType(j.Settled.Container)}); err != nil {
 		return err
 	}
-	if err := p.publishReport(ctx, j, plan, segments, answers); err != nil {
+	warnings, err := p.publishReport(ctx, j, plan, segments, answers)
+	if err != nil {
 		return err
 	}
 	_, err = p.advance(ctx, j.ID, job.Completed, func(j *job.Job) {
 		j.FinalKey, j.CompletedAt, j.Reason = key, p.Now(), ""
+		j.Warnings = append(j.Warnings, warnings...)
 	})
 	if err != nil {
 		return err
 	}
-	p.observe(Event{JobID: j.ID, Stage: Reassembling, Film: plan.Seconds()})
+	p.observe(Event{JobID: j.ID, Stage: Reassembling, Film: plan.Seconds(), Warnings: warnings})
 	if p.Progress == nil {
 		return nil
 	}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bytes"
 	"context"
+	"fmt"
 
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
@@ -10,14 +11,14 @@ import (
 	"github.com/stereospot/stereospot/internal/report"
 )
 
-// publishReport publishes what a job's segments say of their frames, put together, as JSON and as a picture. answers are the
-// hashes of the requests that the segments' files answer.
-func (p *Pipeline) publishReport(ctx context.Context, j job.Job, plan *media.Plan, files []media.SegmentOutput, answers []string) error {
+// publishReport publishes what a job's segments say of their frames, put together, as JSON and as a picture, and returns what
+// people are warned of. answers are the hashes of the requests that the segments' files answer.
+func (p *Pipeline) publishReport(ctx context.Context, j job.Job, plan *media.Plan, files []media.SegmentOutput, answers []string) (warnings []string, err error) {
 	b := report.NewBuilder(plan.Frames(), plan.Moment, j.Options.Stereo)
 	for i, s := range plan.Segments {
 		figures, ok, err := figures(files[i].Path, answers[i])
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !ok || len(figures.Frames) != s.Frames {
 			b.Missing(s.Index)
@@ -28,18 +29,26 @@ func (p *Pipeline) publishReport(ctx context.Context, j job.Job, plan *media.Pla
 	r := b.Report()
 	text, err := r.Encode()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	picture, err := r.PNG()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	_, err = p.Output.Put(ctx, job.ReportKey(j.ID), bytes.NewReader(text), platform.PutOptions{ContentType: "application/json"})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	_, err = p.Output.Put(ctx, job.ReportPictureKey(j.ID), bytes.NewReader(picture), platform.PutOptions{ContentType: "image/png"})
-	return err
+	return depthless(j.Options.Depth, r), err
+}
+
+// depthless is the warning of a film in which its model saw nothing. Classic depth always has some.
+func depthless(d job.DepthOptions, r *report.Report) []string {
+	if d.Model == job.Classic || !r.Depthless() {
+		return nil
+	}
+	return []string{fmt.Sprintf("the depth model %s saw no depth in %d of %d frames: the film is flat, choose another model", d.Model, r.Flat, r.Frames)}
 }
 
 // figures reads what a converted segment's file says of its frames. Figures that are absent, damaged or another request's

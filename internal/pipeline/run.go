@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -57,22 +58,35 @@ func (p *Pipeline) runOnce(ctx context.Context, jobID string, parallel int) erro
 	if err != nil {
 		return err
 	}
-	g, converting := errgroup.WithContext(ctx)
-	g.SetLimit(max(parallel, 1))
-	for _, s := range plan.Segments {
-		g.Go(func() error { return p.convertSegment(converting, j, plan, s) })
-	}
-	if err := g.Wait(); err != nil {
+	if err := p.convertSegments(ctx, j, plan, max(parallel, 1)); err != nil {
 		return err
 	}
 	return p.Reassemble(ctx, jobID)
 }
 
-func (p *Pipeline) convertSegment(ctx context.Context, j job.Job, plan *media.Plan, s media.Segment) error {
+// convertSegments converts every segment, parallel of them at a time. A segment whose frames are all handed to its encoder
+// doesn't count any more: the encoder has dozens of them still to do, and what makes depth and views would rest
+// meanwhile. One segment at most is in that state while others take its place.
+func (p *Pipeline) convertSegments(ctx context.Context, j job.Job, plan *media.Plan, parallel int) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel + 1)
+	places := make(chan struct{}, parallel)
+	for _, s := range plan.Segments {
+		places <- struct{}{}
+		g.Go(func() error {
+			leave := sync.OnceFunc(func() { <-places })
+			defer leave()
+			return p.convertSegment(ctx, j, plan, s, leave)
+		})
+	}
+	return g.Wait()
+}
+
+func (p *Pipeline) convertSegment(ctx context.Context, j job.Job, plan *media.Plan, s media.Segment, encoding func()) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	if err := p.Convert(ctx, segmentKey(j, plan, s.Index)); err != nil {
+	if err := p.convertNoting(ctx, segmentKey(j, plan, s.Index), encoding); err != nil {
 		return err
 	}
 	return p.Complete(ctx, job.OutputKey(j.ID, s.Index))

@@ -23,7 +23,10 @@ var (
 	ErrBadRange  = errors.New("range outside of object")
 	ErrBadToken  = errors.New("bad page token")
 	ErrFull      = errors.New("the disk is full: make room and start again")
-	ErrNoMessage = errors.New("receipt handle is stale") // the message's visibility ended and it moved on
+	ErrForbidden = errors.New("the store forbids it") // to these credentials
+	// ErrUnavailable says that a service can't be reached, or doesn't work, at the moment. Not every platform can tell.
+	ErrUnavailable = errors.New("the store can't be reached, or doesn't work, at the moment")
+	ErrNoMessage   = errors.New("receipt handle is stale") // the message's visibility ended and it moved on
 )
 
 // Object describes a stored object.

@@ -26,8 +26,8 @@ type Moment struct {
 	Seconds  float64 // presentation time from the film's start
 	Frame    int     // among the frames of the measured part
 	Video    media.Video
-	Depth    depth.Map
 	Picture  *image.RGBA
+	Depth    *image.RGBA // that views are made by, in colours: dark = far, bright = near
 	Anaglyph *image.RGBA
 	Options  job.Options
 	Figures  stereo.Figures
@@ -40,12 +40,11 @@ type Still struct {
 	Length  float64 // of the film, in seconds
 	Frame   int     // among the frames of the measured part
 	Video   media.Video
-	Depth   depth.Map
 	Source  job.DepthOptions // where the depth comes from
 	// sights are those of the frames around, place of which is the frame's own.
 	sights []*stereo.Sight
 	place  int
-	// picture converts the frame itself; view renders and converts one format.
+	// picture converts the frame itself; view renders one format and shows it, depth in colours.
 	picture func() *image.RGBA
 	view    func(job.Format, job.StereoOptions) (*image.RGBA, error)
 }
@@ -65,8 +64,8 @@ func (s *Still) Picture() *image.RGBA { return s.picture() }
 // Anaglyph returns both views mixed.
 func (s *Still) Anaglyph(o job.StereoOptions) (*image.RGBA, error) { return s.view(job.Anaglyph, o) }
 
-// DepthImage colours the depth map: dark = far, bright = near.
-func (s *Still) DepthImage() *image.RGBA { return depthImage(s.Depth) }
+// Depth returns the depth that the views are made by, in colours: dark = far, bright = near.
+func (s *Still) Depth(o job.StereoOptions) (*image.RGBA, error) { return s.view(job.Depth, o) }
 
 // take returns what the whole conversion would decide for the frame, and its figures.
 func (s *Still) take(o job.StereoOptions) stereo.Take {
@@ -84,9 +83,13 @@ func (s *Still) Moment(o job.Options) (*Moment, error) {
 	if err != nil {
 		return nil, err
 	}
+	depth, err := s.Depth(o.Stereo)
+	if err != nil {
+		return nil, err
+	}
 	o.Depth = s.Source
 	return &Moment{
-		Seconds: s.Seconds, Frame: s.Frame, Video: s.Video, Depth: s.Depth, Options: o, Picture: s.Picture(), Anaglyph: mixed,
+		Seconds: s.Seconds, Frame: s.Frame, Video: s.Video, Options: o, Picture: s.Picture(), Depth: depth, Anaglyph: mixed,
 		Figures: s.take(o.Stereo).Figures,
 	}, nil
 }
@@ -120,7 +123,7 @@ func Find(ctx context.Context, path string, seconds float64, o job.Options, mode
 	if plan.Video.Bits > 8 {
 		find = still[uint16]
 	}
-	s, err := find(ctx, plan, segment, seconds, o.Depth, models)
+	s, err := find(ctx, plan, segment, seconds, o, models)
 	if err != nil {
 		return nil, err
 	}
@@ -161,15 +164,19 @@ func nearest(plan *media.Plan, seconds float64) int {
 	return best
 }
 
-func still[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, seconds float64, d job.DepthOptions, models clip.Models) (*Still, error) {
+func still[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, seconds float64, o job.Options, models clip.Models) (*Still, error) {
 	at := nearest(plan, seconds)
-	e, err := estimate[T](ctx, plan, segment, at, d, models)
+	file, err := clip.OpenSegment(ctx, segment, o.Encode)
 	if err != nil {
 		return nil, err
 	}
-	v := plan.Video
+	e, err := estimate[T](ctx, file, at, o.Depth, models)
+	if err != nil {
+		return nil, err
+	}
+	v := file.Info().Video
 	s := &Still{
-		Seconds: seconds, Frame: at, Video: v, Depth: e.depth, Source: d, sights: e.sights, place: at,
+		Seconds: seconds, Frame: at, Video: v, Source: o.Depth, sights: e.sights, place: at,
 		picture: func() *image.RGBA {
 			return stereo.Picture(e.frame, clip.RenderConfig(v, job.FullSBS, job.StereoOptions{}))
 		},
@@ -178,6 +185,9 @@ func still[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, 
 		out, err := render(e.frame, &e.depth, v, f, o, s.take(o).Setting)
 		if err != nil {
 			return nil, err
+		}
+		if f == job.Depth {
+			return stereo.DepthPicture(out, clip.RenderConfig(v, f, o)), nil
 		}
 		return stereo.Picture(out, clip.RenderConfig(v, f, o)), nil
 	}
@@ -192,11 +202,7 @@ type estimated[T yuv.Sample] struct {
 }
 
 // estimate decodes the segment and returns frame number at with its depth.
-func estimate[T yuv.Sample](ctx context.Context, plan *media.Plan, segment string, at int, d job.DepthOptions, models clip.Models) (*estimated[T], error) {
-	file, err := media.OpenSegment(ctx, segment)
-	if err != nil {
-		return nil, err
-	}
+func estimate[T yuv.Sample](ctx context.Context, file *media.SegmentFile, at int, d job.DepthOptions, models clip.Models) (*estimated[T], error) {
 	window := file.Info().Window
 	reader, err := file.Decode(ctx, window.First, window.Frames)
 	if err != nil {
@@ -207,7 +213,7 @@ func estimate[T yuv.Sample](ctx context.Context, plan *media.Plan, segment strin
 	if err != nil {
 		return nil, err
 	}
-	v := plan.Video
+	v := file.Info().Video
 	reducer := clip.NewReducer[T](v, est)
 	e := &estimated[T]{}
 	var attentions []*stereo.Attention

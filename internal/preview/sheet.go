@@ -13,7 +13,6 @@ import (
 	xdraw "golang.org/x/image/draw"
 
 	"github.com/stereospot/stereospot/internal/stereo"
-	"github.com/stereospot/stereospot/internal/stereo/depth"
 )
 
 // Sizes of a sheet, in pixels.
@@ -40,7 +39,7 @@ func (m *Moment) Sheet() *image.RGBA {
 		img   image.Image
 	}{
 		{fmt.Sprintf("frame at %.3f s", m.Seconds), m.Picture},
-		{fmt.Sprintf("depth (%s)", m.Options.Depth.Model), m.DepthImage()},
+		{fmt.Sprintf("depth (%s)", m.Options.Depth.Model), m.Depth},
 		{fmt.Sprintf("anaglyph, red-cyan (%s)", m.Options.Stereo.Anaglyph), m.Anaglyph},
 	} {
 		x := margin + i*(w+margin)
@@ -55,17 +54,6 @@ func (m *Moment) Sheet() *image.RGBA {
 	label(sheet, margin, below+titleLine, fmt.Sprintf("disparity %+.1f px (%+.2f %%) behind to %+.1f px (%+.2f %%) in front of the screen",
 		far, far*percent, near, near*percent))
 	return sheet
-}
-
-// DepthImage colours the depth map: dark = far, bright = near.
-func (m *Moment) DepthImage() *image.RGBA { return depthImage(m.Depth) }
-
-func depthImage(m depth.Map) *image.RGBA {
-	img := image.NewRGBA(image.Rect(0, 0, m.W, m.H))
-	for i, d := range m.D {
-		img.SetRGBA(i%m.W, i/m.W, stereo.DepthColor(float64(d)))
-	}
-	return img
 }
 
 func (m *Moment) drawLegend(sheet *image.RGBA, at image.Rectangle) {

@@ -40,7 +40,7 @@ func (r *Report) Picture() *image.RGBA {
 	img := image.NewRGBA(image.Rect(0, 0, pictureW, pictureH))
 	fill(img, img.Bounds(), paper)
 	label(img, plotLeft, 26, ink, "Parallax over time, in percent of the width")
-	label(img, plotLeft, 44, soft, "brighter: more of the picture   red lines: comfort limits   white line: the screen   marks at the top: cuts")
+	label(img, plotLeft, 40, soft, "brighter: more of the picture   white line: the screen   red lines: comfort limits   numbers: scenes, each from its cut on")
 	fill(img, image.Rect(plotLeft, plotTop, plotLeft+plotW, plotTop+plotH), empty)
 	p := plot{img: img, low: r.From, high: r.To}
 	p.widen()
@@ -71,20 +71,33 @@ func (r *Report) PNG() ([]byte, error) {
 // words are the figures below the picture.
 func (r *Report) words() []string {
 	p, c := r.Parallax, r.Comfort
-	about := "frames beyond the comfort guides of"
+	reach := "go beyond the advised"
 	if c.Held {
-		about = "frames held back by the limits of"
+		reach = "were held back by the film's limits of"
 	}
 	lines := []string{
-		fmt.Sprintf("%d frames, scenes: %d   parallax from %+.2f (far) to %+.2f (near), 98%% of all points within %+.2f and %+.2f, half below %+.2f",
-			r.Frames, len(r.Scenes), p.Least, p.Most, p.Low, p.High, p.Median),
-		fmt.Sprintf("%s %.2f in front: %.1f%%, of %.2f behind: %.1f%%   frames whose border cuts near things: %.1f%%",
-			about, c.Near, 100*c.OverNear, c.Far, 100*c.OverFar, 100*c.Violations),
+		fmt.Sprintf("Frames: %d, scenes: %d. Parallax: from %s to %s; 98%% of all points from %+.2f to %+.2f, half below %+.2f.",
+			r.Frames, len(r.Scenes), sided(p.Least), sided(p.Most), p.Low, p.High, p.Median),
+		fmt.Sprintf("Comfort: %.1f%% of the frames %s %.2f in front of the screen, %.1f%% %.2f behind it.",
+			100*c.OverNear, reach, c.Near, 100*c.OverFar, c.Far),
+		fmt.Sprintf("Borders: in %.1f%% of the frames the left or right one cuts something in front of the window, marked red below the plot.",
+			100*c.Violations),
 	}
 	if len(r.Missing) > 0 {
 		lines = append(lines, fmt.Sprintf("figures of %d segments are missing", len(r.Missing)))
 	}
 	return lines
+}
+
+// sided writes a parallax with the side of the screen that it lies on.
+func sided(parallax float64) string {
+	switch {
+	case parallax > 0:
+		return fmt.Sprintf("%+.2f (in front)", parallax)
+	case parallax < 0:
+		return fmt.Sprintf("%+.2f (behind)", parallax)
+	}
+	return "0 (the screen)"
 }
 
 // plot is the drawing's coordinate system: time to the right, parallax upwards.
@@ -147,15 +160,24 @@ func (p *plot) axis() {
 		label(p.img, plotLeft-62, p.y(v)+4, soft, fmt.Sprintf("%6.2f", v))
 		fill(p.img, image.Rect(plotLeft-6, p.y(v), plotLeft, p.y(v)+1), soft)
 	}
-	label(p.img, 8, plotTop+10, soft, "near")
-	label(p.img, 8, plotTop+plotH-2, soft, "far")
+	label(p.img, 8, plotTop-8, soft, "in front")
+	label(p.img, 8, plotTop+plotH-2, soft, "behind")
 	label(p.img, 8, plotTop+plotH+12, soft, "border cuts")
 }
 
+// cuts marks where scenes begin, with their numbers where these have room.
 func (p *plot) cuts(r *Report) {
-	for _, s := range r.Scenes[min(1, len(r.Scenes)):] {
+	free := plotLeft
+	for _, s := range r.Scenes {
 		x := plotLeft + s.First*plotW/max(r.Frames, 1)
-		fill(p.img, image.Rect(x, plotTop-8, x+1, plotTop), ink)
+		if s.First > 0 {
+			fill(p.img, image.Rect(x, plotTop-8, x+1, plotTop), ink)
+		}
+		if x >= free {
+			text := fmt.Sprint(s.Number)
+			label(p.img, x+4, plotTop-3, soft, text)
+			free = x + 7*len(text) + 12
+		}
 	}
 }
 

@@ -13,6 +13,11 @@ import (
 const (
 	GuideNear = 1.0 // in front of the screen
 	GuideFar  = 2.0 // behind it
+	// flatShare is the share of a job's divergence below which the parallax of a frame's points differs too little to be seen:
+	// half a pixel of 1080p at most, for the usual two percent.
+	flatShare = 0.01
+	// leastDivergence is, in percent, below which figures, which are rounded to thousandths, don't tell depth from none.
+	leastDivergence = 0.1
 	// cutTolerance is by how much a near thing may be cut by the frame's border before that counts as a violation.
 	cutTolerance = 0.1
 )
@@ -28,6 +33,7 @@ type Report struct {
 	Missing  []int             `json:"missing_segments,omitempty"`
 	Stereo   job.StereoOptions `json:"stereo"`
 	Parallax Spread            `json:"parallax"`
+	Flat     int               `json:"flat_frames"` // whose points all have the same parallax
 	Comfort  Comfort           `json:"comfort"`
 	Scenes   []Scene           `json:"scenes"`
 	// From and To are the range of the columns' histograms, of stereo.FigureBins bins.
@@ -74,6 +80,7 @@ type Builder struct {
 	report Report
 	times  func(frame int) float64
 	sums   []columnSum
+	cuts   []int // frames
 	known  int
 	over   [3]int // frames over near, over far, with a violation
 }
@@ -88,7 +95,7 @@ type columnSum struct {
 func NewBuilder(frames int, times func(frame int) float64, o job.StereoOptions) *Builder {
 	n := min(frames, maxColumns)
 	b := &Builder{times: times, sums: make([]columnSum, n)}
-	b.report = Report{Frames: frames, Seconds: milli(times(frames)), Stereo: o, Columns: make([]Column, n), Scenes: []Scene{{}}}
+	b.report = Report{Frames: frames, Seconds: milli(times(frames)), Stereo: o, Columns: make([]Column, n)}
 	b.report.Comfort = Comfort{Near: orGuide(o.MaxNear, GuideNear), Far: orGuide(o.MaxFar, GuideFar), Held: o.MaxNear > 0 || o.MaxFar > 0}
 	for i := range frames {
 		c := &b.report.Columns[i*n/frames]
@@ -119,7 +126,7 @@ func (b *Builder) Add(first int, s Segment) {
 			return
 		}
 		if f.Cut && first+i > 0 {
-			r.Scenes = append(r.Scenes, Scene{First: first + i})
+			b.cuts = append(b.cuts, first+i)
 		}
 		b.frame((first+i)*len(r.Columns)/r.Frames, f)
 	}
@@ -139,6 +146,9 @@ func (b *Builder) frame(column int, f stereo.Figures) {
 		sum.histogram[i] += n
 	}
 	limits := b.report.Comfort
+	if b.flat(f) {
+		b.report.Flat++
+	}
 	for i, over := range []bool{f.AskedHigh > limits.Near, f.AskedLow < -limits.Far, violates(f)} {
 		if over {
 			b.over[i]++
@@ -147,6 +157,12 @@ func (b *Builder) frame(column int, f stereo.Figures) {
 	if violates(f) {
 		c.Violations++
 	}
+}
+
+// flat reports that all points of a frame have the same parallax, and would have it without limits.
+func (b *Builder) flat(f stereo.Figures) bool {
+	seen := flatShare * b.report.Stereo.Divergence
+	return f.Most-f.Least < seen && f.AskedHigh-f.AskedLow < seen
 }
 
 // violates reports that a border cuts something in front of the window.
@@ -163,13 +179,7 @@ func (b *Builder) Report() *Report {
 	n := float64(max(b.known, 1))
 	r.Comfort.OverNear, r.Comfort.OverFar, r.Comfort.Violations = share(b.over[0], n), share(b.over[1], n), share(b.over[2], n)
 	r.Parallax = r.spread()
-	for i := range r.Scenes {
-		end := r.Frames
-		if i+1 < len(r.Scenes) {
-			end = r.Scenes[i+1].First
-		}
-		r.Scenes[i].finish(i+1, end, b.times)
-	}
+	r.Scenes = Scenes(b.cuts, r.Frames, b.times)
 	return r
 }
 
@@ -220,6 +230,12 @@ func (r *Report) spread() Spread {
 	}
 	s.Low, s.Median, s.High = at(0.01), at(0.5), at(0.99)
 	return s
+}
+
+// Depthless reports that the job asks for depth and every single frame is known to be flat. Titles and dark frames are flat
+// in good films, too; a whole film is only where its depth was never seen.
+func (r *Report) Depthless() bool {
+	return r.Frames > 0 && r.Flat == r.Frames && r.Stereo.Divergence >= leastDivergence
 }
 
 // Encode returns the report as JSON.

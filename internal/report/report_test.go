@@ -46,6 +46,35 @@ func TestReportOfPiecesIsThatOfTheWhole(t *testing.T) {
 	}
 }
 
+func TestFilmIsDepthlessOnlyIfEveryFrameIsKnownToBeFlat(t *testing.T) {
+	const frames = 4
+	flat := stereo.Figures{Least: -0.2, Low: -0.2, Median: -0.2, High: -0.19, Most: -0.19, AskedLow: -0.2, AskedHigh: -0.19}
+	small, held := flat, flat
+	small.Most = 0.5 // a few points, as a title on black has
+	held.AskedHigh = 0.5
+	usual, subtle, none := job.StereoOptions{Divergence: 2}, job.StereoOptions{Divergence: 0.05}, job.StereoOptions{}
+	for _, c := range []struct {
+		name    string
+		options job.StereoOptions
+		frames  []stereo.Figures
+		want    bool
+	}{
+		{"flat", usual, []stereo.Figures{flat, flat, flat, flat}, true},
+		{"one frame has a little", usual, []stereo.Figures{flat, flat, small, flat}, false},
+		{"limits make it flat", usual, []stereo.Figures{held, held, held, held}, false},
+		{"a frame isn't known", usual, []stereo.Figures{flat, flat, flat}, false},
+		{"hardly any is asked for", subtle, []stereo.Figures{flat, flat, flat, flat}, false},
+		{"none is asked for", none, []stereo.Figures{{}, {}, {}, {}}, false},
+	} {
+		b := NewBuilder(frames, func(i int) float64 { return float64(i) }, c.options)
+		b.Add(0, Segment{Frames: c.frames[:2]})
+		b.Add(2, Segment{Frames: c.frames[2:]})
+		if r := b.Report(); r.Depthless() != c.want {
+			t.Errorf("%s: %d of %d frames are flat, depthless: %v", c.name, r.Flat, r.Frames, r.Depthless())
+		}
+	}
+}
+
 func TestReportTellsSpreadComfortAndScenes(t *testing.T) {
 	r := build(0, filmFrames)
 	for name, v := range map[string][2]float64{
@@ -115,6 +144,43 @@ func TestScenesAreWrittenForSpreadsheets(t *testing.T) {
 	want := "scene,frame,frames,timecode,seconds,length\n1,0,500,00:00:00.000,0.000,20.000\n2,500,500,00:00:20.000,20.000,20.000\n"
 	if out.String() != want {
 		t.Errorf("%s", out.String())
+	}
+}
+
+// chapters are two scenes of a film of 25 frames a second, the second of which begins an hour later.
+func chapters() []Scene {
+	return Scenes([]int{90007}, 90107, func(i int) float64 { return float64(i) / 25 })
+}
+
+func TestScenesAreWrittenForEditors(t *testing.T) {
+	for ending, want := range map[string]string{
+		".edl": "TITLE: SCENES\nFCM: NON-DROP FRAME\n\n001  AX       V     C        00:00:00:00 01:00:00:07 00:00:00:00 01:00:00:07\n" +
+			"002  AX       V     C        01:00:00:07 01:00:04:07 01:00:00:07 01:00:04:07\n",
+		".ffmeta": ";FFMETADATA1\n\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=3600280\ntitle=Scene 1\n" +
+			"\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=3600280\nEND=3604280\ntitle=Scene 2\n",
+	} {
+		write, err := SceneWriter(ending)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := write(&out, chapters()); err != nil || out.String() != want {
+			t.Errorf("%s: %v\n%s", ending, err, out.String())
+		}
+	}
+	if _, err := SceneWriter(".xml"); err == nil || !strings.Contains(err.Error(), ".csv, .json, .edl or .ffmeta") {
+		t.Errorf("another ending: %v", err)
+	}
+}
+
+func TestFilmOfVariableRateHasNoEditDecisionList(t *testing.T) {
+	varying := Scenes([]int{50}, 100, func(i int) float64 { return float64(i) * (1 + float64(i)/100) / 25 })
+	if err := WriteScenesEDL(&bytes.Buffer{}, varying); err == nil || !strings.Contains(err.Error(), "varies") {
+		t.Error(err)
+	}
+	// 29.97 frames a second, with times that are rounded to milliseconds.
+	if err := WriteScenesEDL(&bytes.Buffer{}, Scenes([]int{1001, 5555}, 9000, func(i int) float64 { return float64(i) * 1001 / 30000 })); err != nil {
+		t.Error(err)
 	}
 }
 

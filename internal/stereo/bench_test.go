@@ -14,6 +14,7 @@ func BenchmarkRender1080p(b *testing.B) {
 		b.Run(string(f), func(b *testing.B) { benchmark[uint8](b, f, 8, 5) })
 	}
 	b.Run("full-sbs-10bit", func(b *testing.B) { benchmark[uint16](b, job.FullSBS, 10, 5) })
+	b.Run("full-sbs-half-depth", func(b *testing.B) { benchmark[uint8](b, job.FullSBS, 8, 2) }) // as a network's
 	b.Run("full-sbs-full-depth", func(b *testing.B) { benchmark[uint8](b, job.FullSBS, 8, 1) })
 }
 

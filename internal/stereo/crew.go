@@ -9,6 +9,7 @@ import (
 // goroutine does a piece is left to chance, so a piece must depend on its number alone.
 type crew struct {
 	hands []func() // one for each worker, made once: starting one allocates nothing
+	shift int      // how many of them work
 	task  func(worker, i int)
 	count int64
 	next  atomic.Int64
@@ -22,14 +23,18 @@ func (c *crew) hire(n int) {
 			c.work(worker)
 		})
 	}
+	c.shift = n
 }
+
+// call sets how many of the workers work from now on: at least one, at most all.
+func (c *crew) call(n int) { c.shift = min(max(n, 1), len(c.hands)) }
 
 // do runs task for i in [0, count) and returns when all are done.
 func (c *crew) do(count int, task func(worker, i int)) {
 	c.task, c.count = task, int64(count)
 	c.next.Store(0)
-	c.done.Add(len(c.hands))
-	for _, hand := range c.hands[1:] {
+	c.done.Add(c.shift)
+	for _, hand := range c.hands[1:c.shift] {
 		go hand()
 	}
 	c.hands[0]()

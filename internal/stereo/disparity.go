@@ -124,14 +124,14 @@ func depthStep(v float32) int32 {
 // different surfaces; below it the surface between them is stretched or squeezed.
 const cliff = fixOne
 
-// widen lets near surfaces reach a few pixels further over their far neighbours at a cliff, from row
-// to out. The pixels there mix the colours of both; carried with the near surface they remain its soft
-// edge, left behind they would be a ghost of the outline.
-func widen(out, row []int32, reach int) {
-	out = out[:len(row)]
+// widen lets near surfaces reach a few pixels further over their far neighbours at a cliff of shifts, from row
+// to out: the shifts themselves, or what grows with them. The pixels there mix the colours of both; carried with
+// the near surface they remain its soft edge, left behind they would be a ghost of the outline.
+func widen(out, row, shifts []int32, reach int) {
+	out, shifts = out[:len(row)], shifts[:len(row)]
 	copy(out, row)
 	for x := 1; x < len(row); x++ {
-		d := row[x] - row[x-1]
+		d := shifts[x] - shifts[x-1]
 		if uint32(d+cliff) <= 2*cliff {
 			continue
 		}

@@ -23,7 +23,11 @@ type edge struct {
 }
 
 const (
-	edgeRadius = 2 // cells around a cell in which it looks for two surfaces
+	// edgeRadius is how far around a cell it looks for two surfaces, in strides; a stride is a cell, or two of a fine map.
+	edgeRadius = 2
+	// fineSide is the longer side from which on a map is fine: a network's silhouettes are soft over some of its cells
+	// however many it has, and what lies within two cells of one may belong to no surface.
+	fineSide = 600
 	// edgeSpan is the difference of depths from which on there are two surfaces; from twice that on
 	// they are told apart in full.
 	edgeSpan = 0.06
@@ -91,11 +95,19 @@ func (g *upsampler[T]) shrink(y int) {
 		s.u, _ = moments(&g.src.U, x0/2, (x1-1)/2+1, c0, c1, step)
 		s.v, _ = moments(&g.src.V, x0/2, (x1-1)/2+1, c0, c1, step)
 		lo, hi := d[x], d[x]
-		for k := max(x-edgeRadius, 0); k <= min(x+edgeRadius, g.mw-1); k++ {
+		for k := g.firstOf(x); k <= min(x+edgeRadius*g.stride, g.mw-1); k += g.stride {
 			lo, hi = min(lo, d[k]), max(hi, d[k])
 		}
 		g.low[row+x], g.high[row+x] = lo, hi
 	}
+}
+
+// firstOf returns the first of the cells, a stride apart, that cell i looks at along its row or column.
+func (g *upsampler[T]) firstOf(i int) int {
+	if first := i - edgeRadius*g.stride; first >= 0 {
+		return first
+	}
+	return i % g.stride
 }
 
 // cellSpan returns the pixels that cell i of n covers.
@@ -121,11 +133,11 @@ func moments[T yuv.Sample](p *yuv.Plane[T], x0, x1, y0, y1, step int) (mean, squ
 // fit finds the edges of row y of cells.
 func (g *upsampler[T]) fit(y int) {
 	found := false
-	y0, y1 := max(y-edgeRadius, 0), min(y+edgeRadius, g.mh-1)
+	y0, y1 := g.firstOf(y), min(y+edgeRadius*g.stride, g.mh-1)
 	for x := range g.mw {
 		at := y*g.mw + x
 		lo, hi := g.low[at], g.high[at]
-		for k := y0; k <= y1; k++ {
+		for k := y0; k <= y1; k += g.stride {
 			lo, hi = min(lo, g.low[k*g.mw+x]), max(hi, g.high[k*g.mw+x])
 		}
 		g.edges[at] = edge{}
@@ -152,8 +164,9 @@ func (s *surface) add(d float32, c *swatch) {
 func (g *upsampler[T]) fitEdge(x, y int, lo, hi float32) edge {
 	var far, near surface
 	third := (hi - lo) / 3
-	for j := max(y-edgeRadius, 0); j <= min(y+edgeRadius, g.mh-1); j++ {
-		for i := max(x-edgeRadius, 0); i <= min(x+edgeRadius, g.mw-1); i++ {
+	x0, x1 := g.firstOf(x), min(x+edgeRadius*g.stride, g.mw-1)
+	for j := g.firstOf(y); j <= min(y+edgeRadius*g.stride, g.mh-1); j += g.stride {
+		for i := x0; i <= x1; i += g.stride {
 			k := j*g.mw + i
 			if d := g.depth[k]; d <= lo+third {
 				far.add(d, &g.colors[k])

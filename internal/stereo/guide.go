@@ -15,6 +15,7 @@ import (
 type upsampler[T yuv.Sample] struct {
 	w, h   int // of the picture
 	mw, mh int // of the map
+	stride int // cells between those that a cell looks at
 	src    *yuv.Frame[T]
 	depth  []float32
 
@@ -37,7 +38,10 @@ func (g *upsampler[T]) prepare(src *yuv.Frame[T], m *depth.Map) error {
 	if m.W == g.mw && m.H == g.mh {
 		return nil
 	}
-	g.mw, g.mh = m.W, m.H
+	g.mw, g.mh, g.stride = m.W, m.H, 1
+	if max(m.W, m.H) >= fineSide {
+		g.stride = 2
+	}
 	if g.whole() {
 		return nil
 	}

@@ -225,7 +225,8 @@ func halveColumn[T yuv.Sample](h *halving, dst []T, src *yuv.Plane[T], k int, to
 	}
 }
 
-// greyMap is the depth map as a grey picture, alone or right of the source.
+// greyMap is the depth that views are made by as a grey picture, alone or right of the source: at the picture's size, bent,
+// and dilated. The engine's own soft edge is left to whoever makes views of it.
 type greyMap[T yuv.Sample] struct {
 	x     int // where the map begins: 0, or a view's width
 	w, h  int // of one tile
@@ -237,7 +238,7 @@ func newGreyMap[T yuv.Sample](r *Renderer[T], x int) *greyMap[T] {
 	g := &greyMap[T]{x: x, w: r.ew, h: r.eh, none: T(1) << (r.bits - 1)}
 	black, white := lumaRange(r.cfg.FullRange, r.bits)
 	for i := range g.greys {
-		g.greys[i] = int32(math.Round(black + (white-black)*float64(i)/(depthSteps-1)))
+		g.greys[i] = int32(math.Round(black + (white-black)*bend(float64(i)/(depthSteps-1), r.cfg.ForegroundScale)))
 	}
 	return g
 }
@@ -250,8 +251,7 @@ func (g *greyMap[T]) rows(r *Renderer[T], d *desk[T], j int) {
 	out := at(r.dst, g.x, 0, g.w, j)
 	for i := range 2 {
 		y := min(2*j+i, r.h-1)
-		r.guide.shiftRow(d.depth, y, &g.greys, d.cells)
-		for x, v := range d.depth {
+		for x, v := range g.row(r, d, y) {
 			out.y[i][x] = T(v)
 		}
 		extend(out.y[i], r.w)
@@ -268,4 +268,16 @@ func (g *greyMap[T]) rows(r *Renderer[T], d *desk[T], j int) {
 		copy(r.dst.U.Row(j), r.src.U.Row(j))
 		copy(r.dst.V.Row(j), r.src.V.Row(j))
 	}
+}
+
+// row returns the greys of row y.
+func (g *greyMap[T]) row(r *Renderer[T], d *desk[T], y int) []int32 {
+	r.guide.shiftRow(d.depth, y, &g.greys, d.cells)
+	reach := r.guide.pixels(r.cfg.EdgeDilation)
+	if reach == 0 {
+		return d.depth
+	}
+	r.guide.shiftRow(d.shift, y, &r.shifts.byDepth, d.cells)
+	widen(d.grey, d.depth, d.shift, reach)
+	return d.grey
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/stereo/depth"
 	"github.com/stereospot/stereospot/internal/stereo/yuv"
 )
 
@@ -147,6 +148,37 @@ func TestDepthIsGreyInTheStreamsRange(t *testing.T) {
 		}
 		if eight.Y.Row(9)[7] != src.Y.Row(9)[7] || eight.V.Row(4)[7] != src.V.Row(4)[7] {
 			t.Error("the picture beside the depth map is not the source")
+		}
+	}
+}
+
+// A near square before a far wall, in a map of the picture's size: its grey is bent, and it reaches over the wall by the
+// cells that were asked for, but not where views have no cliff.
+func TestGreyDepthIsWhatViewsAreMadeBy(t *testing.T) {
+	t.Parallel()
+	const w, h, from, to = 200, 40, 80, 120
+	m := depth.Map{W: w, H: h, D: make([]float32, w*h)}
+	for i := range m.D {
+		if m.D[i] = 0.25; i%w >= from && i%w < to {
+			m.D[i] = 0.75
+		}
+	}
+	for _, test := range []struct {
+		divergence, dilation, scale float64
+		reach                       int
+	}{{2, 0, 0, 0}, {4, 3, 0, 3}, {4, 3, 2, 3}, {4, 0, -2, 0}, {0, 3, 0, 0}, {0.1, 3, 1, 0}} {
+		cfg := defaults(job.Depth)
+		cfg.Divergence, cfg.EdgeDilation, cfg.ForegroundScale = test.divergence, test.dilation, test.scale
+		row := render(t, cfg, texture(w, h), &m, 1).Y.Row(h / 2)
+		for x, got := range row {
+			want := 16 + 219*bend(0.25, test.scale)
+			if x >= from-test.reach && x < to+test.reach {
+				want = 16 + 219*bend(0.75, test.scale)
+			}
+			if math.Abs(float64(got)-want) > 0.6 {
+				t.Errorf("%+v: column %d is %d, want %.1f", test, x, got, want)
+				break
+			}
 		}
 	}
 }

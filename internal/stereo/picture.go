@@ -26,6 +26,18 @@ func Picture[T yuv.Sample](f *yuv.Frame[T], cfg Config) *image.RGBA {
 	return img
 }
 
+// DepthPicture colours a frame of job.Depth, in the range of cfg, as DepthColor does.
+func DepthPicture[T yuv.Sample](f *yuv.Frame[T], cfg Config) *image.RGBA {
+	black, white := lumaRange(cfg.FullRange, f.Bits)
+	img := image.NewRGBA(image.Rect(0, 0, f.Y.W, f.Y.H))
+	for y := range f.Y.H {
+		for x, v := range f.Y.Row(y) {
+			img.SetRGBA(x, y, DepthColor((float64(v)-black)/(white-black)))
+		}
+	}
+	return img
+}
+
 func toByte(v float32) uint8 { return uint8(min(max(v, 0), 1)*255 + 0.5) }
 
 // viridis is a polynomial in depth for each of red, green and blue, lowest power first: a

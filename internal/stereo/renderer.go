@@ -46,6 +46,7 @@ type packer[T yuv.Sample] interface {
 // desk is one worker's scratch space.
 type desk[T yuv.Sample] struct {
 	depth, shift, left, right []int32
+	grey                      []int32
 	cells                     []cell
 	padded                    []T
 	views                     [2]viewRows[T]
@@ -110,7 +111,7 @@ func sampleBits[T yuv.Sample]() int {
 
 func (r *Renderer[T]) newDesk() *desk[T] {
 	d := &desk[T]{padded: make([]T, r.w+3)}
-	for _, p := range []*[]int32{&d.depth, &d.shift} {
+	for _, p := range []*[]int32{&d.depth, &d.shift, &d.grey} {
 		*p = make([]int32, r.w)
 	}
 	for _, p := range []*[]int32{&d.left, &d.right} {
@@ -133,6 +134,9 @@ func (r *Renderer[T]) Set(now Setting) {
 	r.shifts.set(now)
 	r.curtain.set(r.shifts.unit, now)
 }
+
+// Use sets how many goroutines the next Renders take, of those that the renderer was made with.
+func (r *Renderer[T]) Use(workers int) { r.crew.call(workers) }
 
 // Render fills dst, a frame of OutputSize, from src and its depth map.
 func (r *Renderer[T]) Render(dst, src *yuv.Frame[T], m *depth.Map) error {
@@ -200,7 +204,7 @@ func (r *Renderer[T]) within(places []int32) []int32 { return places[r.margin : 
 // place computes both views' inverse maps of row y.
 func (r *Renderer[T]) place(d *desk[T], y int) {
 	r.guide.shiftRow(d.depth, y, &r.shifts.byDepth, d.cells)
-	widen(d.shift, d.depth, r.guide.softness()+r.guide.pixels(r.cfg.EdgeDilation))
+	widen(d.shift, d.depth, d.depth, r.guide.softness()+r.guide.pixels(r.cfg.EdgeDilation))
 	r.shifts.atBorder(d.shift)
 	if !r.cfg.RightOnly {
 		mapLeft(d.left, d.shift, r.margin, r.inverse)

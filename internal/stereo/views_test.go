@@ -196,6 +196,25 @@ func TestWorkersDoNotChangeTheBytes(t *testing.T) {
 	}
 }
 
+func TestAnyNumberOfTheWorkersGivesTheSameBytes(t *testing.T) {
+	t.Parallel()
+	src, m := texture(130, 74), hills(33, 19)
+	for _, f := range job.Formats() {
+		r, err := NewRenderer[uint8](defaults(f), src.Y.W, src.Y.H, src.Bits, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := hashOf(render(t, defaults(f), src, m, 1))
+		for _, workers := range []int{1, 3, 2, 0, 99} {
+			r.Use(workers)
+			dst := newOutput(r)
+			if err := r.Render(dst, src, m); err != nil || hashOf(dst) != want {
+				t.Errorf("%s: %d of the workers give other bytes than one (%v)", f, workers, err)
+			}
+		}
+	}
+}
+
 func TestFramesLeaveNothingBehind(t *testing.T) {
 	t.Parallel()
 	for _, f := range job.Formats() {
@@ -260,6 +279,29 @@ func TestCoarseDepthFollowsThePicturesEdges(t *testing.T) {
 	out := render(t, defaults(job.Depth), src, m, 1)
 	for x, v := range out.Y.Row(h / 2) {
 		if x < edge-1 && v > 30 || x > edge && v < 220 {
+			t.Errorf("column %d: grey %d, the picture's edge lies at %d", x, v, edge)
+		}
+	}
+}
+
+// TestSoftSilhouettesOfAFineMapFollowThePicturesEdges has a map as a network gives it, whose step from far to near is as soft
+// as a normal distribution of two cells makes it.
+func TestSoftSilhouettesOfAFineMapFollowThePicturesEdges(t *testing.T) {
+	t.Parallel()
+	const w, h, edge = 1280, 40, 631
+	src, _ := paint(w, h, func(x, _ int) (uint8, uint8, uint8, float32) {
+		if x < edge {
+			return 60, 120, 130, 0
+		}
+		return 180, 130, 120, 0
+	})
+	m := &depth.Map{W: w / 2, H: h / 2, D: make([]float32, w*h/4)}
+	for i := range m.D {
+		m.D[i] = float32(0.5 + 0.5*math.Erf((float64(i%m.W)+0.5-edge/2.0)/(2*math.Sqrt2)))
+	}
+	out := render(t, defaults(job.Depth), src, m, 1)
+	for x, v := range out.Y.Row(h / 2) {
+		if x < edge-1 && v > 45 || x > edge && v < 205 {
 			t.Errorf("column %d: grey %d, the picture's edge lies at %d", x, v, edge)
 		}
 	}

@@ -52,7 +52,7 @@ type answer struct {
 // no more of an event stream than its status.
 func (s *site) as(token, method, path, body string, headers ...string) answer {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, s.URL+path, strings.NewReader(body))
 	if err != nil {

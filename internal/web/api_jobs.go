@@ -1,7 +1,9 @@
 package web
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -38,6 +40,7 @@ type JobPath struct {
 type jobAnswer struct{ Body Job }
 
 type createRequest struct {
+	Key  string `header:"Idempotency-Key" doc:"A UUIDv7 of the caller's, which becomes the job's id: the same request again, with it, finds the job that the first one made"`
 	Body struct {
 		Title   string       `json:"title" minLength:"1" doc:"Name of the film's file"`
 		Size    int64        `json:"size,omitempty" minimum:"0" doc:"The source's size in bytes, if it is known"`
@@ -49,6 +52,11 @@ type createRequest struct {
 
 func (s *Server) createJob(ctx context.Context, in *createRequest) (*jobAnswer, error) {
 	p, _ := auth.From(ctx)
+	if in.Key != "" {
+		if made, err := s.madeBefore(ctx, p.Owner, in.Key); err != nil || made != nil {
+			return made, err
+		}
+	}
 	title, err := s.cleanTitle(in.Body.Title)
 	if err != nil {
 		return nil, err
@@ -70,17 +78,38 @@ func (s *Server) createJob(ctx context.Context, in *createRequest) (*jobAnswer, 
 	}
 	now := s.Now()
 	j := job.Job{
-		ID: job.NewID(now), Owner: p.Owner, Title: title, Status: job.Created, Options: options,
+		ID: cmp.Or(in.Key, job.NewID(now)), Owner: p.Owner, Title: title, Status: job.Created, Options: options,
 		SourceSize: in.Body.Size, Webhook: in.Body.Webhook, CreatedAt: now, UpdatedAt: now,
 	}
 	if in.Body.Start {
 		j.StartedAt = now
 	}
-	if err := s.Platform.Jobs.Create(ctx, j); err != nil {
+	err = s.Platform.Jobs.Create(ctx, j)
+	if errors.Is(err, platform.ErrExists) && in.Key != "" { // by the same request, at the same time
+		return s.madeBefore(ctx, p.Owner, in.Key)
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.Log.InfoContext(ctx, "job made", "job_id", j.ID, "owner", j.Owner, "title", j.Title, "format", string(options.Format), "bytes", j.SourceSize)
 	return s.answer(ctx, j.ID)
+}
+
+// madeBefore returns the job that an owner's earlier request has made by the same key, or nil.
+func (s *Server) madeBefore(ctx context.Context, owner, key string) (*jobAnswer, error) {
+	if !job.ValidID(key) {
+		return nil, huma.Error422UnprocessableEntity("Idempotency-Key is no UUIDv7 in lower case: make a new one for each job, or leave it out")
+	}
+	j, err := s.Platform.Jobs.Get(ctx, key)
+	switch {
+	case errors.Is(err, platform.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case j.Owner != owner:
+		return nil, huma.Error409Conflict("another job has this Idempotency-Key for its id: make a new one")
+	}
+	return s.answer(ctx, key)
 }
 
 // cleanTitle makes a person's file name one line of printable text.

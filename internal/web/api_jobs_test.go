@@ -1,10 +1,13 @@
 package web_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/web"
@@ -73,4 +76,81 @@ func TestBadRequestsAreRefusedWithWhatToDo(t *testing.T) {
 			t.Errorf("%s %s says %q, want it to name %q", c.method, c.path, problem.Detail, c.says)
 		}
 	}
+}
+
+func TestStrayRequestsToTheAPIAreProblemsToo(t *testing.T) {
+	s := newSite(t)
+	for _, c := range []struct {
+		method, path, allow string
+		status              int
+	}{
+		{"GET", "/api/v1", "", 404}, {"GET", "/api/v1/films", "", 404}, {"POST", "/api/v1/films", "", 404}, {"BREW", "/api/v2/jobs", "", 404},
+		{"GET", "/api/v1/jobs/", "", 404}, {"PUT", "/api/v1/jobs", "GET, HEAD, POST", 405}, {"POST", "/api/v1/jobs/x", "DELETE, GET, HEAD, PATCH", 405}, {"GET", "/api/v1/jobs/x/retry", "POST", 405},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), c.method, s.URL+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := s.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		var problem struct {
+			Status        int
+			Title, Detail string
+		}
+		err = json.NewDecoder(res.Body).Decode(&problem)
+		if err != nil || res.StatusCode != c.status || problem.Status != c.status || problem.Detail == "" ||
+			res.Header.Get("Allow") != c.allow || res.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s %s: %d %v %+v, %v; want %d, Allow: %s", c.method, c.path, res.StatusCode, res.Header, problem, err, c.status, c.allow)
+		}
+	}
+}
+
+func TestJobThatIsMadeTwiceWithOneKeyIsOne(t *testing.T) {
+	s := newSite(t)
+	key := job.NewID(time.Now())
+	post := func(key string, status int) (made web.Job) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/api/v1/jobs", strings.NewReader(`{"title":"a.mkv"}`))
+		if err != nil {
+			t.Error(err)
+			return made
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Idempotency-Key", key)
+		res, err := s.Client().Do(req)
+		if err != nil {
+			t.Error(err)
+			return made
+		}
+		defer res.Body.Close()
+		if res.StatusCode != status {
+			t.Errorf("%s: %s, want %d", key, res.Status, status)
+		} else if status == http.StatusCreated {
+			err = json.NewDecoder(res.Body).Decode(&made)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		return made
+	}
+	var posts sync.WaitGroup
+	for range 4 {
+		posts.Go(func() {
+			if made := post(key, 201); made.ID != key {
+				t.Errorf("%s was made by the key %s", made.ID, key)
+			}
+		})
+	}
+	posts.Wait()
+	var list struct{ Jobs []web.Job }
+	if s.call("GET", "/api/v1/jobs", nil, 200, &list); len(list.Jobs) != 1 || list.Jobs[0].ID != key {
+		t.Errorf("%+v", list)
+	}
+	post("mine", 422)
+	theirs := job.Job{ID: job.NewID(time.Now()), Owner: "somebody", Title: "b", Status: job.Created, Options: job.DefaultOptions(), CreatedAt: time.Now(), UpdatedAt: time.Now()}
+	s.create(theirs)
+	post(theirs.ID, 409)
 }

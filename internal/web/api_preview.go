@@ -59,7 +59,8 @@ type previewRequest struct {
 	JobPath
 	At              float64        `query:"at" minimum:"0" doc:"Seconds from the film's start"`
 	Kind            string         `query:"kind" enum:"frame,depth,anaglyph,sheet" default:"anaglyph"`
-	Divergence      given[float64] `query:"divergence" doc:"What is left out is as in the job's options"`
+	Depth           given[string]  `query:"depth" doc:"Where depth comes from, by name. What is left out, of this and of the following, is as in the job's options"`
+	Divergence      given[float64] `query:"divergence"`
 	Convergence     given[float64] `query:"convergence"`
 	AutoConvergence given[bool]    `query:"auto_convergence"`
 	MaxNear         given[float64] `query:"max_near"`
@@ -100,12 +101,21 @@ type pictureAnswer struct {
 	ContentType  string `header:"Content-Type"`
 	CacheControl string `header:"Cache-Control"`
 	FilmSeconds  string `header:"X-Film-Seconds" doc:"How long the film is"`
+	DepthSource  string `header:"X-Depth-Source" doc:"Where the depth of this picture comes from"`
+	Note         string `header:"X-Preview-Note" doc:"What the film will have that this picture hasn't, in a sentence; absent where that is nothing"`
 	Body         []byte
 }
 
 func (s *Server) preview(ctx context.Context, in *previewRequest) (*pictureAnswer, error) {
 	j := jobOf(ctx)
-	o, err := in.options(j.Options)
+	asked := j.Options
+	if in.Depth.set && in.Depth.Value != asked.Depth.Model {
+		asked.Depth = job.DepthOptions{Model: in.Depth.Value}
+		if err := s.resolveDepth(&asked); err != nil {
+			return nil, err
+		}
+	}
+	o, err := in.options(asked)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +126,11 @@ func (s *Server) preview(ctx context.Context, in *previewRequest) (*pictureAnswe
 	if err != nil {
 		return nil, err
 	}
-	key := pictureKey{stillKey{j.ID, source.ETag, in.At, o.Depth, o.Stereo.AutoConvergence || o.Stereo.FloatingWindow}, previewKind(in.Kind), o.Stereo}
+	depth, note := s.previewDepth(o.Depth)
+	still := stillKey{
+		jobID: j.ID, etag: source.ETag, at: in.At, depth: depth, height: o.Encode.Height, staged: o.Stereo.AutoConvergence || o.Stereo.FloatingWindow,
+	}
+	key := pictureKey{still, previewKind(in.Kind), o.Stereo}
 	picture, err := s.previews.picture(ctx, key, source.Size)
 	switch {
 	case errors.Is(err, errBusy):
@@ -128,7 +142,7 @@ func (s *Server) preview(ctx context.Context, in *previewRequest) (*pictureAnswe
 	}
 	return &pictureAnswer{
 		ContentType: "image/jpeg", CacheControl: "private, max-age=3600",
-		FilmSeconds: strconv.FormatFloat(picture.length, 'f', 3, 64), Body: picture.jpeg,
+		FilmSeconds: strconv.FormatFloat(picture.length, 'f', 3, 64), DepthSource: depth.Model, Note: note, Body: picture.jpeg,
 	}, err
 }
 
@@ -151,7 +165,7 @@ func picture(s *preview.Still, key pictureKey) (*image.RGBA, error) {
 	case previewFrame:
 		return s.Picture(), nil
 	case previewDepth:
-		return s.DepthImage(), nil
+		return s.Depth(key.stereo)
 	case previewAnaglyph:
 		return s.Anaglyph(key.stereo)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/platform/local"
+	"github.com/stereospot/stereospot/internal/web"
 )
 
 // addFilm makes a job whose source is a small film of two seconds.
@@ -52,6 +53,10 @@ func TestPreviewShowsTheFrameItsDepthAndTheEffectOfASlider(t *testing.T) {
 	// Without disparity the eyes see the same: the anaglyph is the frame. With it, edges come apart.
 	if near, far := difference(frame, flat), difference(frame, deep); near > 8 || far < 2*near {
 		t.Errorf("the anaglyph differs from the frame by %.1f of 255 without divergence, by %.1f with much", near, far)
+	}
+	s.call("PATCH", "/api/v1/jobs/"+j.ID, map[string]any{"options": map[string]any{"encode": map[string]any{"height": 144}}}, 200, nil)
+	if size := s.picture(at + "&kind=frame").Bounds(); size != image.Rect(0, 0, 256, 144) {
+		t.Errorf("scaled to a height of 144 the frame is %v", size)
 	}
 }
 
@@ -93,8 +98,36 @@ func TestPreviewEndsWithItsViewer(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.AfterFunc(20*time.Millisecond, cancel)
-	if _, err := s.Client().Do(req); !errors.Is(err, context.Canceled) {
+	if resp, err := s.Client().Do(req); err == nil {
+		resp.Body.Close() // it was ready before
+	} else if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	s.picture("/api/v1/jobs/" + j.ID + "/preview?at=1&kind=frame") // the turn is free again
+}
+
+func TestPreviewWithoutTheModelIsClassicsAndSaysSo(t *testing.T) {
+	s := newSite(t, func(c *web.Config) { c.Depth = oneModel{} })
+	film := s.addFilm()
+	s.call("PATCH", "/api/v1/jobs/"+film.ID, map[string]any{"options": map[string]any{"depth": map[string]any{"model": "fine"}}}, 200, nil)
+	at := "/api/v1/jobs/" + film.ID + "/preview?at=1&kind=depth"
+	look := func(query string) http.Header {
+		t.Helper()
+		res, err := s.Client().Get(s.URL + at + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if _, format, err := image.Decode(res.Body); err != nil || format != "jpeg" || res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d, %s, %v", query, res.StatusCode, format, err)
+		}
+		return res.Header
+	}
+	if h := look(""); h.Get("X-Depth-Source") != "classic" || h.Get("X-Preview-Note") != "The preview's depth is classic's; the film gets fine." {
+		t.Errorf("with a model that is elsewhere: %v", h)
+	}
+	if h := look("&depth=classic"); h.Get("X-Depth-Source") != "classic" || h.Values("X-Preview-Note") != nil {
+		t.Errorf("with classic: %v", h)
+	}
+	s.call("GET", at+"&depth=tarot", nil, 422, nil)
 }

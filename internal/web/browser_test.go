@@ -11,6 +11,7 @@ import (
 
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/platform"
+	"github.com/stereospot/stereospot/internal/web"
 	"github.com/stereospot/stereospot/internal/web/browsertest"
 )
 
@@ -144,6 +145,17 @@ func TestBackLeadsToThePageOfTheListThatWasLeft(t *testing.T) {
 	tab.Wait("document.querySelectorAll('.film').length === 1 && location.search.includes('token=')", browsertest.Patience)
 	tab.Eval("history.back()")
 	tab.Wait("document.querySelectorAll('.film').length === 50 && location.search === ''", browsertest.Patience)
+}
+
+func TestAPreviewSaysWhatTheFilmWillHaveAndFollowsTheDepthSource(t *testing.T) {
+	s := newSite(t, func(c *web.Config) { c.Depth = oneModel{} })
+	film := s.addFilm()
+	tab := browsertest.Open(t)
+	tab.Go(s.URL + "/jobs/" + film.ID)
+	tab.Set("#depth-model", "fine")
+	tab.Wait("document.querySelector('[data-note]').checkVisibility() && document.querySelector('[data-note]').textContent.includes('the film gets fine')", browsertest.Patience)
+	tab.Set("#depth-model", "classic")
+	tab.Wait("!document.querySelector('[data-note]').checkVisibility() && document.querySelector('[data-shown]').checkVisibility()", browsertest.Patience)
 }
 
 func TestAThumbnailThatComesLateIsShown(t *testing.T) {

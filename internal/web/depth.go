@@ -5,18 +5,25 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/stereospot/stereospot/internal/clip"
 	"github.com/stereospot/stereospot/internal/job"
 )
 
-// DepthSources are the depth sources that a server has.
+// DepthSources are the depth sources of those who convert for a server.
 type DepthSources interface {
-	clip.Models
-	// Resolve settles a choice: "auto" becomes the best that is here, and a model gets its content. The error says what
-	// is here.
+	// Resolve settles a choice: "auto" becomes the best that is there, and a model gets its content. The error says what
+	// is there.
 	Resolve(d job.DepthOptions) (job.DepthOptions, error)
-	// Names returns the models that are here, the best first.
+	// Names returns the models that are there, the best first.
 	Names() ([]string, error)
+}
+
+// previewDepth returns where the depth of a preview comes from, and says so where that isn't where the film's comes from:
+// without models of its own a server has classic alone.
+func (s *Server) previewDepth(film job.DepthOptions) (d job.DepthOptions, note string) {
+	if film.Model == job.Classic || s.Models != nil {
+		return film, ""
+	}
+	return job.DepthOptions{Model: job.Classic}, "The preview's depth is classic's; the film gets " + film.Model + "."
 }
 
 // resolveDepth settles the depth source of options.

@@ -28,7 +28,7 @@ type event struct{ id, name, data string }
 
 func (s *site) watch(path, last string) *stream {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	req, err := http.NewRequestWithContext(ctx, "GET", s.URL+path, nil)
 	if err != nil {
 		s.t.Fatal(err)

@@ -17,7 +17,7 @@ type Job struct {
 	Status      job.Status  `json:"status"`
 	Reason      string      `json:"reason,omitempty" doc:"Why it failed"`
 	Options     job.Options `json:"options"`
-	Warnings    []string    `json:"warnings" doc:"What the result can't keep of the source"`
+	Warnings    []string    `json:"warnings" doc:"What the result can't keep of the source, or lacks"`
 	CreatedAt   time.Time   `json:"created_at"`
 	UpdatedAt   time.Time   `json:"updated_at"`
 	StartedAt   *time.Time  `json:"started_at,omitempty" doc:"When the conversion was asked for"`

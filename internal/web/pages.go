@@ -24,8 +24,11 @@ func (s *Server) pages(mux *http.ServeMux) {
 	mux.Handle("POST /settings/tokens", s.page(s.makeToken))
 	mux.Handle("POST /settings/tokens/{id}/remove", s.page(s.revokeToken))
 	mux.Handle("POST /settings/queues/{queue}/{action}", s.page(s.deadLetterAction))
-	mux.Handle("GET /", s.page(s.nowhere))
+	mux.Handle(nowherePattern, s.page(s.nowhere))
 }
+
+// nowherePattern is of the addresses that have no page.
+const nowherePattern = "GET /"
 
 // pageHandler answers a browser, or returns why it can't.
 type pageHandler func(http.ResponseWriter, *http.Request) error

@@ -211,7 +211,7 @@ func (f filmView) SegmentWords() string {
 // Facts are what doesn't change.
 func (f filmView) Facts() []fact {
 	o := f.Options
-	facts := []fact{{"Format", f.FormatName()}, {"File", f.FileName}}
+	facts := []fact{{"Format", f.FormatName()}, {"File", f.FileName}, {"Depth by", o.Depth.Model}}
 	if o.Format != job.Depth && o.Format != job.RGBD {
 		facts = append(facts, fact{"Strength", trimmed(o.Stereo.Divergence) + "%"},
 			fact{"Screen plane", fmt.Sprintf("%.2f", o.Stereo.Convergence)})

@@ -44,6 +44,7 @@ type stillKey struct {
 	jobID, etag string // of the source
 	at          float64
 	depth       job.DepthOptions
+	height      int  // to which the picture is scaled; 0 as it is
 	staged      bool // with the frames around, by which the screen plane and the window follow the film
 }
 
@@ -115,7 +116,7 @@ func (p *previews) find(ctx context.Context, key stillKey, path string) (*previe
 		return known, nil
 	}
 	o := job.DefaultOptions()
-	o.Depth, o.Stereo.AutoConvergence = key.depth, key.staged
+	o.Depth, o.Stereo.AutoConvergence, o.Encode.Height = key.depth, key.staged, key.height
 	still, err := preview.Find(ctx, path, key.at, o, p.models)
 	if err == nil {
 		p.stills.Add(key, still)

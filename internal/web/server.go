@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/stereospot/stereospot/internal/clip"
 	"github.com/stereospot/stereospot/internal/platform"
 	"github.com/stereospot/stereospot/internal/web/auth"
 	"github.com/stereospot/stereospot/internal/web/hub"
@@ -65,8 +66,10 @@ type Config struct {
 	Traces trace.TracerProvider
 	// PrivateWebhooks lets webhooks reach this machine and its network.
 	PrivateWebhooks bool
-	// Depth is where depth may come from; nil: from classic alone.
+	// Depth is where the depth of films may come from; nil: from classic alone.
 	Depth DepthSources
+	// Models opens what Depth settles on, for previews; nil: the models are elsewhere, and previews are classic's.
+	Models clip.Models
 	// Scratch is a directory for the files of previews.
 	Scratch string
 }
@@ -119,7 +122,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{Config: c, recent: &recentRate{jobs: c.Platform.Jobs}, plans: newPlanSizes(c.Platform.Input)}
 	s.hub = s.newHub()
 	var err error
-	if s.previews, err = newPreviews(newSources(c.Platform.Input, c.Scratch, c.Limits.SourceBytes), c.Depth); err != nil {
+	if s.previews, err = newPreviews(newSources(c.Platform.Input, c.Scratch, c.Limits.SourceBytes), c.Models); err != nil {
 		return nil, err
 	}
 	if s.views, err = newViews(c.Now); err != nil {
@@ -158,7 +161,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("GET /docs", s.page(s.docs))
 	mux.HandleFunc("GET /login", s.login)
 	s.pages(mux)
-	return s.traced(s.record(mux))
+	return s.traced(s.record(strays(mux)))
 }
 
 // Run does what isn't asked for by a request, until ctx ends: it feeds the event streams and delivers webhooks.

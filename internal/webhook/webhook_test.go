@@ -98,7 +98,7 @@ func (s *stage) end(url string, to job.Status) job.Job {
 // deliveries waits for n of them; the clock goes on by step at each look.
 func (s *stage) deliveries(n int, step time.Duration) []delivery {
 	s.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		s.mu.Lock()
 		got := append([]delivery{}, s.got...)
 		s.now = s.now.Add(step)
@@ -115,7 +115,7 @@ func (s *stage) deliveries(n int, step time.Duration) []delivery {
 // settled waits until the outbox is empty, however far in the future its notices are.
 func (s *stage) settled() {
 	s.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		s.mu.Lock()
 		s.now = s.now.Add(longestWait)
 		s.mu.Unlock()

@@ -26,8 +26,9 @@ import (
 	"github.com/stereospot/stereospot/internal/platform/local"
 )
 
-// flowPatience is how long a dead worker's messages and leases last: long enough that a busy machine renews in time.
-const flowPatience = 3 * time.Second
+// How long messages and leases last that nobody renews. A busy machine may fail to renew brief ones, and then does work
+// twice: they are for tests in which they have to end.
+const lasting, brief = 5 * time.Minute, 3 * time.Second
 
 // Frames and segments of the test film.
 const flowFrames, flowSegments = 12, 3
@@ -50,10 +51,11 @@ var testFilm = sync.OnceValues(func() ([]byte, error) {
 // flow is the whole pipeline with its workers on an embedded platform, real down to FFmpeg, at a quick pace.
 type flow struct {
 	*pipeline.Pipeline
-	dir    string
-	store  *local.Store
-	offset atomic.Int64 // of the clock, nanoseconds
-	stop   func()
+	dir        string
+	store      *local.Store
+	visibility time.Duration
+	offset     atomic.Int64 // of the clock, nanoseconds
+	stop       func()
 
 	mu       sync.Mutex
 	calls    map[int]int // conversions begun, by segment
@@ -63,12 +65,12 @@ type flow struct {
 	receive  func(q platform.Queue, m platform.Message) (drop bool, e error) // sees every delivery first
 }
 
-func newFlow(t *testing.T) *flow {
+func newFlow(t *testing.T, lasts time.Duration) *flow {
 	t.Helper()
-	f := &flow{dir: t.TempDir(), calls: map[int]int{}, parallel: map[string]int{}}
+	f := &flow{dir: t.TempDir(), visibility: lasts, calls: map[int]int{}, parallel: map[string]int{}}
 	now := func() time.Time { return time.Now().Add(time.Duration(f.offset.Load())) }
 	var err error
-	f.store, err = local.Open(t.Context(), f.dir, local.Options{Now: now, Notifications: platform.Notifications(), Visibility: flowPatience})
+	f.store, err = local.Open(t.Context(), f.dir, local.Options{Now: now, Notifications: platform.Notifications(), Visibility: lasts})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +81,7 @@ func newFlow(t *testing.T) *flow {
 	}
 	f.Pipeline = &pipeline.Pipeline{
 		Platform: p, Scratch: filepath.Join(f.dir, "scratch"), Owner: "this", Log: slog.New(slog.DiscardHandler), Now: now,
-		LeaseTime: flowPatience, Pulse: 20 * time.Millisecond,
+		LeaseTime: lasts, Pulse: 20 * time.Millisecond,
 		Policy: pipeline.Policy{ResendAfter: 300 * time.Millisecond, MaxResends: 10, StallAfter: time.Hour},
 	}
 	if err := os.Mkdir(f.Scratch, 0o700); err != nil {
@@ -158,6 +160,18 @@ func (q *faultyQueue) Receive(ctx context.Context, limit int, wait time.Duration
 // run sets workers and reconciler going until stop or the test's end.
 func (f *flow) run(t *testing.T) {
 	t.Helper()
+	f.start(t, func(ctx context.Context) {
+		for pause.For(ctx, 50*time.Millisecond) == nil {
+			if _, err := f.Reconcile(ctx); err != nil && ctx.Err() == nil {
+				t.Errorf("reconcile: %v", err)
+			}
+		}
+	})
+}
+
+// start sets workers going, and what looks after them, until stop or the test's end.
+func (f *flow) start(t *testing.T, reconciler func(ctx context.Context)) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	soft := make(chan struct{})
 	var all sync.WaitGroup
@@ -165,24 +179,25 @@ func (f *flow) run(t *testing.T) {
 		platform.ChunkingQueue: 2, platform.VideoWorkerQueue: 2, platform.SegmentOutputQueue: 2, platform.ReassemblyQueue: 2,
 	} {
 		w := New(Config{
-			Name: name, Queue: f.Queues[name], Handler: Steps(f.Pipeline, name), Concurrency: concurrency, Visibility: flowPatience,
+			Name: name, Queue: f.Queues[name], Handler: Steps(f.Pipeline, name), Concurrency: concurrency, Visibility: f.visibility,
 			Poll: time.Second, Backoff: Backoff{First: time.Millisecond, Limit: 10 * time.Millisecond}, Drain: time.Second, Log: f.Log,
 		})
 		all.Go(func() { w.Run(ctx, soft) })
 	}
-	all.Go(func() {
-		for pause.For(ctx, 50*time.Millisecond) == nil {
-			if _, err := f.Reconcile(ctx); err != nil && ctx.Err() == nil {
-				t.Errorf("reconcile: %v", err)
-			}
-		}
-	})
+	all.Go(func() { reconciler(ctx) })
 	f.stop = sync.OnceFunc(func() { close(soft); cancel(); all.Wait() })
 	t.Cleanup(f.stop)
 }
 
-// submit makes a started job and uploads its film.
+// submit makes a started job and uploads its film. The upload is recorded: or Reconcile, which may be quicker than the
+// film's own event, would send that again, and a process may split a film twice at a time.
 func (f *flow) submit(t *testing.T) string {
+	t.Helper()
+	return f.upload(t, true)
+}
+
+// upload is submit with the choice whether the upload is recorded.
+func (f *flow) upload(t *testing.T, recorded bool) string {
 	t.Helper()
 	film, err := testFilm()
 	if err != nil {
@@ -191,7 +206,7 @@ func (f *flow) submit(t *testing.T) string {
 	options := job.DefaultOptions()
 	options.SegmentFrames, options.Encode.Preset = flowFrames/flowSegments, "ultrafast"
 	now := f.Now()
-	j := job.Job{ID: job.NewID(now), Title: "film.mp4", Status: job.Created, Options: options, CreatedAt: now, UpdatedAt: now, StartedAt: now}
+	j := job.Job{ID: job.NewID(now), Title: "film.mp4", Status: job.Created, Options: options, CreatedAt: now, UpdatedAt: now, StartedAt: now, Uploaded: recorded}
 	if err := f.Jobs.Create(t.Context(), j); err != nil {
 		t.Fatal(err)
 	}
@@ -242,12 +257,12 @@ func (f *flow) awaitFilm(t *testing.T, id string) {
 }
 
 func TestUploadBecomesAFilmWithAPicture(t *testing.T) {
-	f := newFlow(t)
-	f.run(t)
-	id := f.submit(t)
+	f := newFlow(t, lasting)
+	f.start(t, func(context.Context) {}) // without disturbances nothing needs repair
+	id := f.upload(t, false)
 	f.awaitFilm(t, id)
-	if j := f.row(t, id); !j.Uploaded || j.Resent > 0 {
-		t.Errorf("uploaded %v, messages sent again %d times in an undisturbed run", j.Uploaded, j.Resent)
+	if j := f.row(t, id); !j.Uploaded {
+		t.Error("the source counts as not uploaded")
 	}
 	for i := range flowSegments {
 		if n := f.converted(i); n != 1 {
@@ -265,7 +280,7 @@ func TestUploadBecomesAFilmWithAPicture(t *testing.T) {
 }
 
 func TestDroppedDuplicatedAndReorderedMessagesStillGiveAFilm(t *testing.T) {
-	f := newFlow(t)
+	f := newFlow(t, lasting)
 	seen := map[string]int{}
 	// The first delivery about an object is lost, the second is doubled, the third goes to the back of the queue.
 	f.receive = func(q platform.Queue, m platform.Message) (bool, error) {
@@ -323,7 +338,7 @@ func (l *logged) lines(t *testing.T) []map[string]any {
 }
 
 func TestTheLogTellsAJobsWholeLife(t *testing.T) {
-	f, log := newFlow(t), &logged{}
+	f, log := newFlow(t, lasting), &logged{}
 	f.Log = slog.New(slog.NewJSONHandler(log, nil))
 	id := f.submit(t)
 	f.run(t)
@@ -351,7 +366,7 @@ func TestTheLogTellsAJobsWholeLife(t *testing.T) {
 }
 
 func TestSegmentThatAlwaysFailsFailsItsJobAndNoOther(t *testing.T) {
-	f := newFlow(t)
+	f := newFlow(t, lasting)
 	bad := f.submit(t)
 	f.before = func(_ context.Context, r inference.Request) error {
 		if r.JobID == bad && r.Index == 1 {
@@ -413,7 +428,7 @@ func waitIdle(t *testing.T, f *flow) {
 }
 
 func TestBadSourceFailsAtOnceWithOneLine(t *testing.T) {
-	f := newFlow(t)
+	f := newFlow(t, lasting)
 	f.run(t)
 	now := f.Now()
 	j := job.Job{ID: job.NewID(now), Title: "notes.txt", Status: job.Created, Options: job.DefaultOptions(), CreatedAt: now, UpdatedAt: now, StartedAt: now}
@@ -452,7 +467,7 @@ func (f *flow) hold() (begun chan int, release func()) {
 }
 
 func TestCancelStopsWorkUnderWayAndRetryFinishes(t *testing.T) {
-	f := newFlow(t)
+	f := newFlow(t, lasting)
 	begun, release := f.hold()
 	f.run(t)
 	id := f.submit(t)
@@ -474,10 +489,11 @@ func TestCancelStopsWorkUnderWayAndRetryFinishes(t *testing.T) {
 func TestRemoveWhileConvertingLeavesNothing(t *testing.T) {
 	for name, when := range map[string]bool{"work is stopped": false, "work ends after the removal": true} {
 		t.Run(name, func(t *testing.T) {
-			f := newFlow(t)
+			f := newFlow(t, lasting)
 			begun, release := f.hold()
 			if when {
-				f.Pulse = time.Hour // so that it goes on and publishes its result
+				f.Pulse = time.Hour      // so that it goes on and publishes its result
+				f.Policy.ResendAfter = 0 // a message that is sent again meanwhile would wait for several pulses
 			}
 			f.run(t)
 			id := f.submit(t)
@@ -520,7 +536,7 @@ func checkNothingOf(t *testing.T, f *flow, id string) {
 }
 
 func TestLeaseHolderThatDiesDelaysItsJobAndNoMore(t *testing.T) {
-	f := newFlow(t)
+	f := newFlow(t, brief)
 	id := f.submit(t)
 	// Dead right after it took the leases.
 	for _, lease := range []string{"chunking/" + id, "reassembly/" + id, "reconciler"} {
@@ -536,7 +552,7 @@ func TestLeaseHolderThatDiesDelaysItsJobAndNoMore(t *testing.T) {
 }
 
 func TestKillRightAfterTheReassemblyLeaseIsTaken(t *testing.T) {
-	f := newFlow(t)
+	f := newFlow(t, brief)
 	id := f.submit(t)
 	f.receive = func(q platform.Queue, m platform.Message) (bool, error) {
 		if _, err := job.ParseReassemblyMessage(m.Body); err != nil {
@@ -557,7 +573,7 @@ func TestKillRightAfterTheReassemblyLeaseIsTaken(t *testing.T) {
 func TestClockThatJumpsStopsNoJob(t *testing.T) {
 	for name, jump := range map[string]time.Duration{"forward": 24 * time.Hour, "back": -24 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
-			f := newFlow(t)
+			f := newFlow(t, brief)
 			begun, release := f.hold()
 			f.run(t)
 			id := f.submit(t)
@@ -572,7 +588,7 @@ func TestClockThatJumpsStopsNoJob(t *testing.T) {
 }
 
 func TestDamagedResultIsMadeAgainWithoutHelp(t *testing.T) {
-	f := newFlow(t)
+	f := newFlow(t, lasting)
 	id := f.submit(t)
 	f.receive = func(_ platform.Queue, m platform.Message) (bool, error) {
 		if _, err := job.ParseReassemblyMessage(m.Body); err != nil {
@@ -598,7 +614,7 @@ func TestDamagedResultIsMadeAgainWithoutHelp(t *testing.T) {
 }
 
 func TestCopiesThatDontDecodeAreMadeAgainWithoutLoss(t *testing.T) {
-	f := newFlow(t)
+	f := newFlow(t, lasting)
 	f.before = func(_ context.Context, r inference.Request) error {
 		j, err := f.Jobs.Get(context.Background(), r.JobID)
 		if err != nil || j.Lossless || r.Index == 0 {
@@ -615,7 +631,7 @@ func TestCopiesThatDontDecodeAreMadeAgainWithoutLoss(t *testing.T) {
 }
 
 func TestOneProcessDoesntConvertASegmentTwiceAtATime(t *testing.T) {
-	f := newFlow(t)
+	f := newFlow(t, lasting)
 	begun, release := f.hold()
 	f.run(t)
 	id := f.submit(t)

@@ -113,7 +113,7 @@ func (f fullLeases) Acquire(ctx context.Context, name, owner string, ttl time.Du
 }
 
 func TestDiskThatIsFullAtEveryWriteOnceLosesNothing(t *testing.T) {
-	f := newFlow(t)
+	f := newFlow(t, brief)
 	d := &fullDisk{seen: map[string]bool{"lease reconciler": true}}
 	id := f.submit(t)
 	f.Jobs, f.Completions = fullJobs{f.Jobs, d}, fullCompletions{f.Completions, d}

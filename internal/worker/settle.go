@@ -70,12 +70,9 @@ func (w *Worker) giveUp(ctx context.Context, m platform.Message, err error, log 
 
 // putOff has a message come back after delay. One that hasn't failed yet comes as a copy, so that waiting uses up none of
 // its deliveries. One that has failed keeps its count, or two copies whose work always fails would wait for each other
-// in turn and never be given up. On its last delivery it goes: what it waited for has a message of its own.
+// in turn and never be given up; its last delivery isn't put off, but held.
 func (w *Worker) putOff(ctx context.Context, m platform.Message, delay time.Duration) error {
-	switch {
-	case m.Receive >= platform.MaxReceives:
-		return w.Queue.Delete(ctx, m.Handle)
-	case m.Receive > 1:
+	if m.Receive > 1 {
 		return w.Queue.Extend(ctx, m.Handle, delay)
 	}
 	return w.sendAnew(ctx, m, delay)

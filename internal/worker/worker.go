@@ -28,8 +28,7 @@ type Handler interface {
 	Attributes(m platform.Message) []slog.Attr
 }
 
-// Wait is a handler's error that says: not now, and not a failure. The message comes back after Delay with its count
-// of deliveries begun anew.
+// Wait is a handler's error that says: not now, and not a failure. The message comes back after Delay, however often.
 type Wait struct {
 	Delay time.Duration
 	Err   error
@@ -211,7 +210,8 @@ func (w *Worker) deliver(ctx context.Context, m platform.Message) {
 }
 
 // hold has the message handled while its visibility is renewed. While the disk is full the delivery is kept and
-// tried again here: handing it back would use up its deliveries.
+// tried again here: handing it back would use up its deliveries. So is the last delivery while it has to wait, for there
+// is none after it.
 func (w *Worker) hold(ctx context.Context, m platform.Message, log *slog.Logger) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	renewed := make(chan struct{})
@@ -231,11 +231,17 @@ func (w *Worker) hold(ctx context.Context, m platform.Message, log *slog.Logger)
 		if cause := context.Cause(ctx); cause != nil {
 			return fmt.Errorf("%w (%w)", cause, err)
 		}
-		if !errors.Is(err, platform.ErrFull) {
+		switch wait := new(Wait); {
+		case errors.Is(err, platform.ErrFull):
+			log.WarnContext(ctx, "the message is held until there is room on the disk", "error", err)
+			err = w.awaitRoom(ctx)
+		case errors.As(err, &wait) && m.Receive >= platform.MaxReceives:
+			log.DebugContext(ctx, "the message is held on its last delivery", "delay", wait.Delay, "cause", err)
+			err = pause.For(ctx, wait.Delay)
+		default:
 			return err
 		}
-		log.WarnContext(ctx, "the message is held until there is room on the disk", "error", err)
-		if err := w.awaitRoom(ctx); err != nil {
+		if err != nil {
 			return context.Cause(ctx)
 		}
 	}

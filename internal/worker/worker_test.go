@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -19,8 +20,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// visibility is short, so that what renewal must prevent would happen within a test.
-const visibility = 500 * time.Millisecond
+// visibility is longer than any test that goes by the machine's clock, so that nothing comes back because it is busy.
+const visibility = time.Minute
 
 // script is a handler made of functions, on a real queue.
 type script struct {
@@ -183,6 +184,10 @@ func (r *rig) deadLetters(t *testing.T) int {
 }
 
 func TestEveryMessageIsHandledOnceAndNoMoreAtATimeThanAllowed(t *testing.T) {
+	synctest.Test(t, testConcurrency)
+}
+
+func testConcurrency(t *testing.T) {
 	var mu sync.Mutex
 	running, most := 0, 0
 	r := newRig(t, func(context.Context, platform.Message) error {
@@ -217,16 +222,16 @@ func TestEveryMessageIsHandledOnceAndNoMoreAtATimeThanAllowed(t *testing.T) {
 }
 
 func TestLongWorkKeepsItsMessageToItself(t *testing.T) {
-	release := make(chan struct{})
-	r := newRig(t, func(context.Context, platform.Message) error { <-release; return nil })
-	r.send(t, "long")
-	r.run(t)
-	time.Sleep(3 * visibility)
-	close(release)
-	until(t, "the queue is empty", func() bool { return r.left(t) == 0 })
-	if n := len(r.deliveries()); n != 1 {
-		t.Errorf("%d deliveries of a message whose visibility is renewed", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(context.Context, platform.Message) error { time.Sleep(10 * visibility); return nil })
+		r.send(t, "long")
+		r.run(t)
+		time.Sleep(11 * visibility)
+		r.stop()
+		if n := len(r.deliveries()); n != 1 || r.left(t) != 0 {
+			t.Errorf("%d deliveries of a message whose visibility is renewed, %d left", n, r.left(t))
+		}
+	})
 }
 
 func TestWorkOnALostDeliveryIsStopped(t *testing.T) {
@@ -235,7 +240,7 @@ func TestWorkOnALostDeliveryIsStopped(t *testing.T) {
 		<-ctx.Done()
 		causes <- context.Cause(ctx)
 		return ctx.Err()
-	})
+	}, func(c *Config) { c.Visibility = 100 * time.Millisecond }) // a third of which later it is known
 	r.send(t, "x")
 	r.run(t)
 	until(t, "the message is delivered", func() bool { return len(r.deliveries()) == 1 })
@@ -301,6 +306,53 @@ func TestWaitingIsNoFailureHoweverOften(t *testing.T) {
 	r.stop()
 	if r.gaveUp() > 0 || r.deadLetters(t) > 0 || r.left(t) > 0 || r.counts.of(Waited) != waits {
 		t.Errorf("given up %d times, %d dead letters, %d left, waited %d times", r.gaveUp(), r.deadLetters(t), r.left(t), r.counts.of(Waited))
+	}
+}
+
+func TestLastDeliveryIsHeldWhileItWaits(t *testing.T) {
+	for name, end := range map[string]error{"Handled": nil, "Fails": errors.New("no luck")} {
+		t.Run(name, func(t *testing.T) {
+			n := 0
+			r := newRig(t, func(_ context.Context, m platform.Message) error {
+				if m.Receive < platform.MaxReceives {
+					return errors.New("not yet")
+				}
+				if n++; n <= 2*platform.MaxReceives {
+					return &Wait{Delay: time.Millisecond, Err: platform.ErrLeaseHeld}
+				}
+				return end
+			}, func(c *Config) { c.Concurrency = 1 })
+			r.send(t, "x")
+			r.run(t)
+			until(t, "the message has come to its end", func() bool { return r.left(t) == 0 })
+			r.stop()
+			handled, gaveUp := 1, 0
+			if end != nil {
+				handled, gaveUp = 0, 1
+			}
+			if r.counts.of(Handled) != handled || r.gaveUp() != gaveUp || n != 2*platform.MaxReceives+1 {
+				t.Errorf("handled %d times, given up %d times, after %d calls of its last delivery", r.counts.of(Handled), r.gaveUp(), n)
+			}
+		})
+	}
+}
+
+func TestLastDeliveryThatWaitsIsHandedBackWhenTheProcessStops(t *testing.T) {
+	waiting := make(chan struct{}, 1)
+	r := newRig(t, func(_ context.Context, m platform.Message) error {
+		if m.Receive < platform.MaxReceives {
+			return errors.New("not yet")
+		}
+		waiting <- struct{}{}
+		return &Wait{Delay: time.Hour, Err: platform.ErrLeaseHeld}
+	}, func(c *Config) { c.Concurrency = 1 })
+	r.send(t, "x")
+	r.run(t)
+	<-waiting
+	r.hard()
+	r.stop()
+	if r.left(t) != 1 || r.deadLetters(t) != 0 || r.gaveUp() != 0 {
+		t.Errorf("%d left, %d dead letters, given up %d times", r.left(t), r.deadLetters(t), r.gaveUp())
 	}
 }
 

@@ -1,6 +1,7 @@
 // Package child keeps neural networks in a process of their own. What ends that process, a fault in the runtime or
-// memory that the system doesn't have, leaves the service standing: Host is the service's side, which starts the child,
-// starts it anew when it has died and lends its networks; Serve is the child's side.
+// memory that the system doesn't have, leaves the service standing, which may be the inference service, a server or a
+// worker: Host is the service's side, which starts the child, starts it anew when it has died and lends its networks; Serve
+// is the child's side.
 //
 // One child holds every network once, whatever the number of conversions: runs take turns on a machine anyway. Only
 // pictures and maps cross over; decoding, rendering, encoding and the stores stay in the service.
@@ -20,10 +21,16 @@ const (
 	marksFD  = 4 // a pipe in which the child writes which call it computes
 )
 
-// DiedError says that the child died, or had to be ended, while it computed pictures of a clip.
-type DiedError struct{ How string }
+// DiedError says that the child died, or had to be ended, while it computed pictures of a clip or opened a network.
+type DiedError struct {
+	How     string
+	Opening string // the network's name, where it was being opened
+}
 
 func (e *DiedError) Error() string {
+	if e.Opening != "" {
+		return fmt.Sprintf("the process that computes depth died while %s was opened: %s", e.Opening, e.How)
+	}
 	return "the process that computes depth died of these pictures: " + e.How
 }
 

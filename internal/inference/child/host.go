@@ -12,6 +12,7 @@ import (
 
 	"github.com/stereospot/stereospot/internal/clip"
 	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/pause"
 	"github.com/stereospot/stereospot/internal/stereo/depth"
 )
 
@@ -20,14 +21,17 @@ type Config struct {
 	// Program, Args and Env are those of a process that calls Serve.
 	Program   string
 	Args, Env []string
-	// Warm are networks that every child opens and runs once before it counts as ready. With none, the first child is
-	// started when a network is asked for.
+	// Warm are networks, the best first. Every child opens the first that it can, and runs it once, before it counts as
+	// ready. With none, the first child is started when a network is asked for.
 	Warm []job.DepthOptions
 	// The zero value of each is its default.
 	Run      time.Duration // how long one run of a network may take; 15 minutes, for TensorRT builds its engines in the first
 	Patience time.Duration // how long an inference waits for a child; 2 minutes
 	Pause    time.Duration // before a new child in the place of one that died early, doubled with each to 100 times; 200 ms
-	Log      *slog.Logger
+	// Idle is how long a child may be asked for nothing: then it is ended, and its memory is free until a network is asked for
+	// again. 0 keeps it. Where there are Warm networks it is kept, too.
+	Idle time.Duration
+	Log  *slog.Logger
 }
 
 // Host keeps one child alive. Close it after use.
@@ -41,9 +45,11 @@ type Host struct {
 
 	mu      sync.Mutex
 	child   *process      // nil while there is none that is ready
-	trouble error         // why there is none, as far as known
+	depth   string        // the model that the last ready child had warm; empty where it could open none
+	trouble error         // why there is no child, as far as known
 	changed chan struct{} // closed, and made anew, when child changes
 	deaths  int
+	idle    idleness
 }
 
 var _ clip.Models = (*Host)(nil)
@@ -51,7 +57,7 @@ var _ clip.Models = (*Host)(nil)
 // New returns a Host whose child works until ctx ends or the Host is closed.
 func New(ctx context.Context, c Config) *Host {
 	c.Run, c.Patience, c.Pause = orElse(c.Run, 15*time.Minute), orElse(c.Patience, 2*time.Minute), orElse(c.Pause, 200*time.Millisecond)
-	h := &Host{Config: c, changed: make(chan struct{}), ended: make(chan struct{})}
+	h := &Host{Config: c, changed: make(chan struct{}), ended: make(chan struct{}), idle: newIdleness()}
 	h.ctx, h.stop = context.WithCancel(ctx)
 	if len(c.Warm) > 0 {
 		h.begin()
@@ -64,6 +70,15 @@ func orElse(d, otherwise time.Duration) time.Duration {
 		return otherwise
 	}
 	return d
+}
+
+// Begin has every child open the first of these networks that it can, and run it once, before it counts as ready, and
+// starts the first child. It comes before any Open.
+func (h *Host) Begin(warm ...job.DepthOptions) {
+	h.mu.Lock()
+	h.Warm = warm
+	h.mu.Unlock()
+	h.begin()
 }
 
 // begin has children started from now on.
@@ -84,12 +99,19 @@ func (h *Host) Ready() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
-	case h.child != nil || len(h.Warm) == 0 && h.deaths == 0 && h.trouble == nil:
+	case h.child != nil || len(h.Warm) == 0 && h.trouble == nil:
 		return nil
 	case h.trouble != nil:
 		return h.trouble
 	}
 	return errWarming
+}
+
+// Depth is the model that is kept warm: the first that could be used. Empty before that is known, and where none could.
+func (h *Host) Depth() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.depth
 }
 
 // Deaths counts the children that died.
@@ -115,22 +137,24 @@ const steady = time.Minute
 // supervise keeps a child alive until the Host is closed.
 func (h *Host) supervise() {
 	defer close(h.ended)
-	for pause := h.Pause; h.ctx.Err() == nil; {
+	for wait := h.Pause; h.needed(); {
 		begin := time.Now()
 		err := h.keep()
 		if h.ctx.Err() != nil {
 			return
 		}
+		if err == nil || time.Since(begin) >= steady || errors.As(err, new(*brokenError)) {
+			wait = h.Pause
+		}
+		if err == nil { // it was idle
+			continue
+		}
 		h.lost(err)
 		h.Log.Error("the process that computes depth is replaced", "error", err, "lived", time.Since(begin).Round(time.Millisecond).String())
-		if time.Since(begin) >= steady {
-			pause = h.Pause
+		if pause.For(h.ctx, wait) != nil {
+			return
 		}
-		select {
-		case <-time.After(pause):
-		case <-h.ctx.Done():
-		}
-		pause = min(2*pause, 100*h.Pause)
+		wait = min(2*wait, 100*h.Pause)
 	}
 }
 
@@ -140,69 +164,114 @@ func (h *Host) command() *exec.Cmd {
 	return cmd
 }
 
-// keep starts a child, warms it, lends it until it dies, and says how that came.
+// keep starts a child, warms it, and lends it until it dies, and then says how that came, or until it is idle.
 func (h *Host) keep() error {
-	p, err := start(h.command(), h.Run)
+	p, model, err := h.prepare()
 	if err != nil {
 		return err
 	}
 	cut := context.AfterFunc(h.ctx, p.kill)
 	defer cut()
-	if err := h.warm(p); err != nil {
-		return errors.Join(err, p.close())
+	h.become(p, model, nil)
+	if h.lend(p) {
+		return p.close()
 	}
-	h.become(p, nil)
-	<-p.dead
-	return errors.Join(errors.New(p.how()), p.close())
+	h.died()
+	err = errors.New(p.how())
+	if p.call.Load() != 0 {
+		err = &brokenError{err}
+	}
+	return errors.Join(err, p.close())
 }
 
-// warm opens the networks that are wanted. One that can't be opened is logged, and whoever asks for it hears why.
-func (h *Host) warm(p *process) error {
-	for _, d := range h.Warm {
-		begin := time.Now()
-		var o Opened
-		err := p.do(h.ctx, "Warm", d, &o)
-		switch {
-		case errors.Is(err, errLost):
-			return fmt.Errorf("it died while %s was opened: %s", d.Model, p.how())
-		case h.ctx.Err() != nil:
-			return context.Cause(h.ctx)
-		case err != nil:
+// brokenError says that a child died of pictures. The next one doesn't see them unless somebody asks again, so nobody else has
+// to wait long for it.
+type brokenError struct{ error }
+
+// prepare returns a child that has run the first of Warm that can be used, and the model's name. A network that failed may
+// hold memory, so each is tried in a process of its own. Where all fail the child has none, and whoever asks for one hears
+// why; but where a process died of one that is the error, because want of memory may pass.
+func (h *Host) prepare() (p *process, model string, err error) {
+	var fatal error
+	for i, d := range h.Warm {
+		if p, err = start(h.command(), h.Run); err != nil {
+			return nil, "", err
+		}
+		if err = h.warm(p, d); err == nil {
+			return p, d.Model, nil
+		}
+		if err = errors.Join(err, p.close()); h.ctx.Err() != nil {
+			return nil, "", err
+		}
+		if fatal == nil && errors.As(err, new(*DiedError)) {
+			fatal = err
+		}
+		if i+1 < len(h.Warm) {
+			h.Log.Warn("a depth model can't be used: the next is tried", "model", d.Model, "error", err, "next", h.Warm[i+1].Model)
+		} else {
 			h.Log.Warn("a depth model can't be used", "model", d.Model, "error", err)
-		default:
-			h.Log.Info("depth is ready", "model", o.Model.Model, "by", o.By, "took", time.Since(begin).Round(time.Millisecond).String())
 		}
 	}
-	return nil
+	if fatal != nil {
+		return nil, "", fatal
+	}
+	p, err = start(h.command(), h.Run)
+	return p, "", err
 }
 
-// lost notes a death.
-func (h *Host) lost(err error) {
+// warm has a child open a network and run it once. A *DiedError where it didn't survive that.
+func (h *Host) warm(p *process, d job.DepthOptions) error {
+	begin := time.Now()
+	var o Opened
+	err := p.do(h.ctx, "Warm", d, &o)
+	if errors.Is(err, errLost) {
+		h.died()
+		return &DiedError{How: p.how(), Opening: d.Model}
+	}
+	if err == nil {
+		h.Log.Info("depth is ready", "model", o.Model.Model, "by", o.By, "took", time.Since(begin).Round(time.Millisecond).String())
+	}
+	return err
+}
+
+// died counts a death.
+func (h *Host) died() {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.deaths++
-	h.mu.Unlock()
-	h.become(nil, fmt.Errorf("the process that computes depth is started anew: %w", err))
+}
+
+// lost takes the child back, and says why there is none.
+func (h *Host) lost(err error) {
+	h.become(nil, h.Depth(), fmt.Errorf("the process that computes depth is started anew: %w", err))
 }
 
 // become changes which child is lent.
-func (h *Host) become(p *process, trouble error) {
+func (h *Host) become(p *process, model string, trouble error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.child, h.trouble = p, trouble
+	h.set(p, model, trouble)
+}
+
+// set is become where the mutex is held.
+func (h *Host) set(p *process, model string, trouble error) {
+	h.child, h.depth, h.trouble = p, model, trouble
+	if p != nil {
+		h.idle.begin()
+	}
 	close(h.changed)
 	h.changed = make(chan struct{})
 }
 
-// await returns a child that is ready and isn't known to be dead, waiting for Patience at most.
+// await returns a child that is ready and isn't known to be dead, waiting for Patience at most. It isn't idle until leave
+// is called.
 func (h *Host) await(ctx context.Context) (*process, error) {
 	h.begin()
 	late := time.NewTimer(h.Patience)
 	defer late.Stop()
 	for {
-		h.mu.Lock()
-		p, trouble, changed := h.child, h.trouble, h.changed
-		h.mu.Unlock()
-		if p != nil && !p.isDead() {
+		p, changed, trouble := h.enter()
+		if p != nil {
 			return p, nil
 		}
 		select {
@@ -238,6 +307,7 @@ func (h *Host) call(ctx context.Context, method string, number uint64, args, rep
 			return err
 		}
 		err = p.do(ctx, method, args, reply)
+		h.leave()
 		if number != 0 && ctx.Err() != nil {
 			p.forget(number)
 		}
@@ -253,7 +323,11 @@ func (h *Host) call(ctx context.Context, method string, number uint64, args, rep
 // Open implements clip.Models. The network's runs end when ctx does.
 func (h *Host) Open(ctx context.Context, d job.DepthOptions) (depth.Net, error) {
 	var o Opened
-	if err := h.call(ctx, "Open", 0, d, &o); err != nil {
+	err := h.call(ctx, "Open", 0, d, &o)
+	if died := new(DiedError); errors.As(err, &died) {
+		return nil, &DiedError{How: died.How, Opening: d.Model}
+	}
+	if err != nil {
 		return nil, err
 	}
 	n := &network{host: h, ctx: ctx, model: o.Model, spec: o.Spec}

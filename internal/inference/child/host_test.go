@@ -87,7 +87,7 @@ func same(n depth.Net, pictures ...depth.Input) error {
 // within waits for a condition.
 func within(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain until %s", what)
 		}
@@ -114,9 +114,14 @@ func TestNetworkApartSaysWhatItSaysHere(t *testing.T) {
 	}
 }
 
+// lastWords are how people hear of what the networks die of: without registers and stacks.
+var lastWords = map[string]string{
+	childtest.Fault: ": SIGSEGV: segmentation violation", childtest.Killed: "signal: killed", childtest.Panic: ": panic: a network's own fault",
+}
+
 func TestDeathIsItsOwnCallsAlone(t *testing.T) {
 	c := childtest.Config("")
-	c.Run = 300 * time.Millisecond
+	c.Run = 3 * time.Second // which only the endless network takes, and those beside it don't
 	h := newHost(t, c)
 	luma := open(t, h, childtest.Luma)
 	for _, name := range append(childtest.Deadly(), childtest.Endless) {
@@ -140,7 +145,7 @@ func TestDeathIsItsOwnCallsAlone(t *testing.T) {
 		}
 		_, err := deadly.Infer([]depth.Input{picture(9)})
 		var died *child.DiedError
-		if !errors.As(err, &died) || died.How == "" || strings.Contains(died.How, "\n") {
+		if !errors.As(err, &died) || died.How == "" || strings.Contains(died.How, "\n") || !strings.HasSuffix(died.How, lastWords[name]) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err := same(luma, picture(7)); err != nil {
@@ -194,18 +199,77 @@ func TestReadyOnlyWhileAWarmChildLives(t *testing.T) {
 	}
 }
 
+func TestFirstNetworkThatCanBeUsedIsKeptWarm(t *testing.T) {
+	c := childtest.Config("", append(childtest.Deadly(), childtest.Endless, childtest.Refuses, childtest.Luma, childtest.Fault)...)
+	c.Run = 300 * time.Millisecond
+	h := newHost(t, c)
+	for deaths := 4; deaths < 10; deaths += 5 {
+		within(t, "it is ready", func() bool { return h.Ready() == nil })
+		if h.Depth() != childtest.Luma || h.Deaths() != deaths {
+			t.Errorf("%q is warm after %d deaths, want luma after %d", h.Depth(), h.Deaths(), deaths)
+		}
+		if err := same(open(t, h, childtest.Luma), picture(1)); err != nil {
+			t.Error(err)
+		}
+		if err := syscall.Kill(h.PID(), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		within(t, "the death is noticed", func() bool { return h.Ready() != nil })
+		if h.Depth() != childtest.Luma {
+			t.Errorf("%q is to be warm again", h.Depth())
+		}
+	}
+}
+
+func TestHostWithoutANetworkThatCanBeUsedIsReadyUnlessAProcessDied(t *testing.T) {
+	h := newHost(t, childtest.Config("", childtest.Refuses, childtest.Refuses))
+	within(t, "it is ready", func() bool { return h.Ready() == nil })
+	if h.Depth() != "" || h.Deaths() != 0 {
+		t.Errorf("%q is warm, %d deaths", h.Depth(), h.Deaths())
+	}
+	if err := same(open(t, h, childtest.Luma), picture(1)); err != nil {
+		t.Errorf("another network: %v", err)
+	}
+	h = newHost(t, childtest.Config("", childtest.Killed, childtest.Refuses))
+	within(t, "it was tried twice", func() bool { return h.Deaths() >= 2 })
+	if err := h.Ready(); err == nil || !strings.Contains(err.Error(), "killed") || !strings.Contains(err.Error(), "while killed was opened") {
+		t.Errorf("while its only hope dies: %v", err)
+	}
+}
+
 func TestChildThatNeverStartsIsTriedMoreAndMoreSeldom(t *testing.T) {
 	c := childtest.Config("", childtest.Luma)
 	c.Program, c.Pause, c.Patience = "/bin/false", 20*time.Millisecond, 500*time.Millisecond
+	begin := time.Now()
 	h := newHost(t, c)
 	if _, err := h.Open(t.Context(), childtest.Options(childtest.Luma)); err == nil || !strings.Contains(err.Error(), "exit status 1") {
 		t.Errorf("no child: %v", err)
 	}
-	if n := h.Deaths(); n < 2 || n > 7 { // after 20, 40, 80, 160 and 320 ms
-		t.Errorf("%d children in half a second", n)
-	}
 	if h.Ready() == nil {
 		t.Error("ready without a child")
+	}
+	within(t, "another has been tried", func() bool { return h.Deaths() >= 4 })
+	n := h.Deaths()
+	if took, least := time.Since(begin), c.Pause<<(n-1)-c.Pause; took < least { // pauses of 20, 40, 80, 160 … ms between n children
+		t.Errorf("%d children in %v, want pauses of %v", n, took, least)
+	}
+}
+
+func TestDeathsOfPicturesKeepNobodyWaiting(t *testing.T) {
+	c := childtest.Config("")
+	c.Pause = 100 * time.Millisecond
+	h := newHost(t, c)
+	begin := time.Now()
+	for range 9 { // ever longer pauses would come to 51 s
+		if _, err := open(t, h, childtest.Fault).Infer([]depth.Input{picture(1)}); err == nil {
+			t.Fatal("a network that ends its process answered")
+		}
+	}
+	if err := same(open(t, h, childtest.Luma), picture(1)); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begin); took > 30*time.Second {
+		t.Errorf("nine children took %v", took)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/rpc"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -161,29 +162,45 @@ func (p *process) forget(call uint64) {
 
 var errLost = errors.New("the process that computes depth died")
 
-// tail keeps the last words of the child.
+// tail keeps the last words of the child before the stacks that Go prints of a program that crashes.
 type tail struct {
-	mu   sync.Mutex
-	text []byte
+	mu      sync.Mutex
+	text    []byte
+	crashed bool // the stacks have begun
 }
 
-// maxWords bounds a tail, in bytes.
-const maxWords = 2 << 10
+// maxWords bounds a tail, in bytes, maxLine what a person reads of it.
+const (
+	maxWords = 2 << 10
+	maxLine  = 200
+)
+
+// stacks begins the first line of what only programmers read of a crash: registers and stacks.
+var stacks = regexp.MustCompile(`(?m)^(PC=0x|goroutine |runtime stack:)`)
 
 func (t *tail) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.crashed {
+		return len(b), nil
+	}
 	t.text = append(t.text, b...)
+	if at := stacks.FindIndex(t.text); at != nil {
+		t.text, t.crashed = t.text[:at[0]], true
+	}
 	if over := len(t.text) - maxWords; over > 0 {
 		t.text = append(t.text[:0], t.text[over:]...)
 	}
 	return len(b), nil
 }
 
-// String returns the words as one line, cut to what a person reads.
+// String returns the words as one line, of which a person reads the end.
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	line := strings.Join(strings.Fields(string(t.text)), " ")
-	return strings.ToValidUTF8(line[:min(len(line), 200)], "")
+	if over := len(line) - maxLine; over > 0 {
+		line = "…" + line[over:]
+	}
+	return strings.ToValidUTF8(line, "")
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/rpc"
 	"os"
@@ -29,18 +30,18 @@ const service = "Networks"
 func Serve(ctx context.Context, models Models) error {
 	socket, marks := os.NewFile(socketFD, "socket"), os.NewFile(marksFD, "marks")
 	if socket == nil || marks == nil {
-		return errors.New("this command is started by the inference service alone")
+		return errors.New("this command is started by other commands alone")
 	}
 	conn, err := net.FileConn(socket)
 	if err != nil {
-		return fmt.Errorf("this command is started by the inference service alone: %w", err)
+		return fmt.Errorf("this command is started by other commands alone: %w", err)
 	}
 	defer conn.Close()
 	if err := errors.Join(socket.Close(), preferDeath()); err != nil {
 		return err
 	}
 	server := rpc.NewServer()
-	n := &networks{ctx: ctx, models: models, marks: marks, opened: map[job.DepthOptions]depth.Net{}, waiting: map[uint64]bool{}}
+	n := &networks{ctx: ctx, models: models, marks: marks, opened: map[job.DepthOptions]depth.Net{}, waiting: map[uint64]context.CancelFunc{}}
 	if err := server.RegisterName(service, n); err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ type networks struct {
 
 	mu      sync.Mutex
 	opened  map[job.DepthOptions]depth.Net
-	waiting map[uint64]bool // calls that haven't had their turn
+	waiting map[uint64]context.CancelFunc // by calls that aren't answered yet
 }
 
 // Open opens a network.
@@ -108,23 +109,49 @@ func (n *networks) network(d job.DepthOptions) (depth.Net, error) {
 	return net, err
 }
 
-// The frame size whose pictures a network is warmed with.
-const usualW, usualH = 1920, 1080
-
-// Warm opens a network and runs it once, so that its memory is there and its first clip doesn't wait.
+// Warm opens a network and runs it once, so that what it needs is there and its first clip doesn't wait.
 func (n *networks) Warm(d job.DepthOptions, o *Opened) error {
 	if err := n.Open(d, o); err != nil {
 		return err
 	}
-	w, h := o.Spec.Size(usualW, usualH)
+	net, err := n.network(o.Model)
+	if err != nil {
+		return err
+	}
+	w, h := warmSize(net)
 	grey := depth.Input{Picture: &depth.Picture{W: w, H: h, Y: make([]float32, w*h), Cb: make([]float32, w*h), Cr: make([]float32, w*h)}}
-	return n.Infer(pack(o.Model, []depth.Input{grey}), &Inferred{})
+	args := pack(o.Model, []depth.Input{grey})
+	args.Call = warmCall
+	return n.Infer(args, &Inferred{})
 }
 
-// Infer computes the maps of pictures, unless the call is forgotten before its turn.
+// warmCall is the number of the call that warms a network: none of a Host's, but not 0, so that a run that hangs is noticed.
+const warmCall = math.MaxUint64
+
+// sizeBound is a network whose first run of each size takes longer than those that follow, as a GPU's does.
+type sizeBound interface {
+	SizeBound() bool
+}
+
+// The frame size whose pictures a network is warmed with.
+const usualW, usualH = 1920, 1080
+
+// warmUnits is the shorter side, in multiples, of the picture that warms a network whose size doesn't matter.
+const warmUnits = 5
+
+// warmSize is the size of the picture that a network is warmed with.
+func warmSize(net depth.Net) (w, h int) {
+	spec := net.Spec()
+	if b, ok := net.(sizeBound); !ok || !b.SizeBound() {
+		spec.Side = min(spec.Side, warmUnits*spec.Multiple)
+	}
+	return spec.Size(usualW, usualH)
+}
+
+// Infer computes the maps of pictures, unless the call is forgotten meanwhile.
 func (n *networks) Infer(a InferArgs, r *Inferred) error {
-	n.await(a.Call)
-	defer n.isAwaited(a.Call)
+	ctx := n.await(a.Call)
+	defer n.leave(a.Call)
 	net, err := n.network(a.Model)
 	if err != nil {
 		return err
@@ -133,7 +160,7 @@ func (n *networks) Infer(a InferArgs, r *Inferred) error {
 	if err != nil {
 		return err
 	}
-	maps, err := n.run(net, a.Call, pictures)
+	maps, err := n.run(ctx, net, a.Call, pictures)
 	if err != nil {
 		return err
 	}
@@ -144,42 +171,52 @@ func (n *networks) Infer(a InferArgs, r *Inferred) error {
 	return nil
 }
 
-// run runs a network between two marks.
-func (n *networks) run(net depth.Net, call uint64, pictures []depth.Input) ([]depth.Map, error) {
+// run runs a network when its turn has come. A run that panics keeps its turn: the process is about to end of it, and
+// another call that began meanwhile would be blamed.
+func (n *networks) run(ctx context.Context, net depth.Net, call uint64, pictures []depth.Input) ([]depth.Map, error) {
 	n.turn.Lock()
-	defer n.turn.Unlock()
-	if !n.isAwaited(call) {
+	maps, err := n.runMarked(ctx, net, call, pictures)
+	n.turn.Unlock()
+	return maps, err
+}
+
+// runMarked runs a network between two marks.
+func (n *networks) runMarked(ctx context.Context, net depth.Net, call uint64, pictures []depth.Input) ([]depth.Map, error) {
+	if ctx.Err() != nil {
 		return nil, errors.New("nobody waits for these pictures")
 	}
 	if err := n.mark(call); err != nil {
 		return nil, err
 	}
-	maps, err := net.Infer(pictures)
+	maps, err := depth.Until(ctx, net).Infer(pictures)
 	if err == nil && len(maps) != len(pictures) {
 		err = fmt.Errorf("%d maps of %d pictures", len(maps), len(pictures))
 	}
 	return maps, errors.Join(err, n.mark(0))
 }
 
-// Forget drops a call whose conversion has ended. One that is being computed goes on: a run can't be cut off.
+// Forget ends a call whose conversion has ended, before its turn or in it, where the network can be cut off.
 func (n *networks) Forget(call uint64, _ *bool) error {
-	n.isAwaited(call)
+	n.leave(call)
 	return nil
 }
 
-func (n *networks) await(call uint64) {
+// await returns the context of a call, which ends when somebody leaves it.
+func (n *networks) await(call uint64) context.Context {
+	ctx, cancel := context.WithCancel(n.ctx)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.waiting[call] = true
+	n.waiting[call] = cancel
+	return ctx
 }
 
-// isAwaited reports whether somebody waits for a call, for the last time.
-func (n *networks) isAwaited(call uint64) bool {
+func (n *networks) leave(call uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	awaited := n.waiting[call]
-	delete(n.waiting, call)
-	return awaited
+	if cancel, ok := n.waiting[call]; ok {
+		cancel()
+		delete(n.waiting, call)
+	}
 }
 
 // mark tells which call is computed from now on; 0 is none.

@@ -23,15 +23,20 @@ func (c counting) Infer(pictures []depth.Input) ([]depth.Map, error) {
 func (c counting) Open(context.Context, job.DepthOptions) (depth.Net, error) { return c, nil }
 func (counting) Resolve(d job.DepthOptions) (job.DepthOptions, error)        { return d, nil }
 
-func TestForgottenCallIsNotComputed(t *testing.T) {
+// held are the networks of a child whose marks nobody reads.
+func held(t *testing.T, m Models) *networks {
+	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	defer w.Close()
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return &networks{ctx: t.Context(), models: m, marks: w, opened: map[job.DepthOptions]depth.Net{}, waiting: map[uint64]context.CancelFunc{}}
+}
+
+func TestForgottenCallIsNotComputed(t *testing.T) {
 	runs := 0
-	n := &networks{ctx: t.Context(), models: counting{&runs}, marks: w, opened: map[job.DepthOptions]depth.Net{}, waiting: map[uint64]bool{}}
+	n := held(t, counting{&runs})
 	ask := func(call uint64) <-chan error {
 		a := pack(job.DepthOptions{Model: "m"}, []depth.Input{{Picture: &depth.Picture{W: 1, H: 1, Y: []float32{0}, Cb: []float32{0}, Cr: []float32{0}}}})
 		a.Call = call
@@ -39,7 +44,7 @@ func TestForgottenCallIsNotComputed(t *testing.T) {
 		go func() { ended <- n.Infer(a, &Inferred{}) }()
 		return ended
 	}
-	awaits := func(call uint64) bool { n.mu.Lock(); defer n.mu.Unlock(); return n.waiting[call] }
+	awaits := func(call uint64) bool { n.mu.Lock(); defer n.mu.Unlock(); return n.waiting[call] != nil }
 	n.turn.Lock()
 	first, second := ask(1), ask(2)
 	for !awaits(1) || !awaits(2) {
@@ -57,6 +62,52 @@ func TestForgottenCallIsNotComputed(t *testing.T) {
 	}
 	if len(n.waiting) != 0 {
 		t.Errorf("still waiting: %v", n.waiting)
+	}
+}
+
+// panicking is a network whose every run panics.
+type panicking struct{ counting }
+
+func (p panicking) Open(context.Context, job.DepthOptions) (depth.Net, error) { return p, nil }
+func (panicking) Infer([]depth.Input) ([]depth.Map, error)                    { panic("a network's own fault") }
+
+func TestRunThatPanicsPassesItsTurnToNobody(t *testing.T) {
+	n := held(t, panicking{})
+	func() {
+		defer func() { _ = recover() }() // as the runtime unwinds before it ends the process
+		_ = n.Infer(pack(job.DepthOptions{Model: "m"}, []depth.Input{{Picture: &depth.Picture{W: 1, H: 1, Y: []float32{0}, Cb: []float32{0}, Cr: []float32{0}}}}), &Inferred{})
+		t.Error("it didn't panic")
+	}()
+	if n.turn.TryLock() {
+		t.Error("whoever is next begins, and is blamed for the end of the process")
+	}
+}
+
+// sized notes the sizes of the pictures that it sees.
+type sized struct {
+	counting
+	bound bool
+	seen  *[][2]int
+}
+
+func (s sized) SizeBound() bool                                           { return s.bound }
+func (sized) Spec() depth.Spec                                            { return depth.Spec{Side: 518, Multiple: 14} }
+func (s sized) Open(context.Context, job.DepthOptions) (depth.Net, error) { return s, nil }
+func (s sized) Infer(pictures []depth.Input) ([]depth.Map, error) {
+	*s.seen = append(*s.seen, [2]int{pictures[0].W, pictures[0].H})
+	return s.counting.Infer(pictures)
+}
+
+func TestWarmRunIsAsLargeAsAFilmsOnlyWhereSizeMatters(t *testing.T) {
+	for bound, want := range map[bool][2]int{true: {924, 518}, false: {126, 70}} {
+		var seen [][2]int
+		n := held(t, sized{counting{new(int)}, bound, &seen})
+		if err := n.Warm(job.DepthOptions{Model: "m", Content: "00"}, &Opened{}); err != nil {
+			t.Fatal(err)
+		}
+		if len(seen) != 1 || seen[0] != want {
+			t.Errorf("bound to sizes %v: ran with %v, want %v once", bound, seen, want)
+		}
 	}
 }
 

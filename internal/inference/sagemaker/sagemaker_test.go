@@ -94,7 +94,7 @@ func newBench(t *testing.T) *bench {
 // converter returns what a worker process works with.
 func (b *bench) converter(change ...func(*sagemaker.Config)) *sagemaker.Converter {
 	c := sagemaker.Config{
-		Runtime: b.client, Endpoint: endpoint, InputName: b.names[0], OutName: b.names[1], Output: b.output, Timeout: time.Minute,
+		Runtime: b.client, Endpoint: endpoint, InputName: b.names[0], OutName: b.names[1], Output: b.output, Timeout: 10 * time.Minute,
 		LookFirst: 20 * time.Millisecond, LookMost: 100 * time.Millisecond, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	for _, f := range change {
@@ -234,7 +234,7 @@ func testMany(t *testing.T, b *bench) {
 // within waits for a condition.
 func within(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain until %s", what)
 		}
@@ -341,13 +341,9 @@ func abandon(t *testing.T, b *bench) (r inference.Request, proceed func()) {
 		ended <- err
 	}()
 	within(t, "the ticket is there", func() bool { return len(b.left(t, r)) == 2 })
-	begin := time.Now()
 	die(stopped)
 	if err := <-ended; !errors.Is(err, stopped) {
 		t.Errorf("%v", err)
-	}
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("it returned after %v", took)
 	}
 	return r, func() { close(gate) }
 }
@@ -385,7 +381,7 @@ func testOldTicket(t *testing.T, b *bench) {
 	if err := b.output.Delete(t.Context(), r.Output); err != nil {
 		t.Fatal(err)
 	}
-	later := b.converter(func(c *sagemaker.Config) { c.Now = func() time.Time { return time.Now().Add(2 * time.Minute) } })
+	later := b.converter(func(c *sagemaker.Config) { c.Now = func() time.Time { return time.Now().Add(11 * time.Minute) } })
 	res, err := later.Convert(t.Context(), r, nil)
 	b.checkDone(t, r, res, err)
 	if n := b.invocations(r); n != 2 {

@@ -35,7 +35,8 @@ func (s *Server) resolve(in inference.Invocation) (conversion, error) {
 	return c, err
 }
 
-// settle returns the depth source that a request means, with the content it has here.
+// settle returns the depth source that a request means, with the content it has here. *inference.RefusedError where it
+// isn't here, *LaterError where it may be soon.
 func (s *Server) settle(d job.DepthOptions) (job.DepthOptions, error) {
 	if s.Models == nil && d.Model != job.Classic {
 		return d, &inference.RefusedError{Reason: fmt.Sprintf("unknown depth source %q: this service has classic alone", d.Model)}
@@ -44,6 +45,9 @@ func (s *Server) settle(d job.DepthOptions) (job.DepthOptions, error) {
 		return d, nil
 	}
 	settled, err := s.Models.Resolve(d)
+	if errors.As(err, new(*LaterError)) {
+		return d, err
+	}
 	if err != nil {
 		return d, &inference.RefusedError{Reason: err.Error()}
 	}
@@ -85,7 +89,7 @@ func (s *Server) answer(ctx context.Context, c conversion) (inference.Answer, er
 		answer.Kept, answer.Frames, answer.Content = true, frames, kept.Metadata[inference.MetaContent]
 		return answer, nil
 	}
-	local := &inference.Local{Input: c.input, Output: c.output, Scratch: s.Scratch, Workers: s.Workers, Models: s.Models}
+	local := &inference.Local{Input: c.input, Output: c.output, Scratch: s.Scratch, Workers: s.Workers, Models: s.Models, GPU: s.GPU}
 	res, err := s.calm(ctx, func() (inference.Result, error) { return local.Convert(ctx, c.request, nil) })
 	if err = s.fatal.judge(answer.Request, err); err != nil {
 		return inference.Answer{}, err

@@ -28,7 +28,7 @@ func (f *fatal) judge(request string, err error) error {
 	case err == nil:
 		delete(f.known, request)
 	case errors.As(err, &died) && f.known[request]:
-		return &media.Error{Reason: fmt.Sprintf("the segment ended the process that computes depth twice: %s", died.How)}
+		return &media.Error{Reason: fmt.Sprintf("the segment failed twice: %v", died)}
 	case errors.As(err, &died):
 		if f.known == nil || len(f.known) >= maxFatal {
 			f.known = map[string]bool{}

@@ -52,12 +52,16 @@ func (f *folder) open(key string) (*os.File, os.FileInfo, error) {
 	}
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = &inference.RefusedError{Reason: fmt.Sprintf("%s is no plain file", filepath.Join(f.dir, key))}
+		err = f.notPlain(key)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, file.Close())
 	}
 	return file, info, nil
+}
+
+func (f *folder) notPlain(key string) error {
+	return &inference.RefusedError{Reason: fmt.Sprintf("%s is no plain file", filepath.Join(f.dir, key))}
 }
 
 // explain turns an error of the root into one for the caller of the service: what is absent, leads outside or is
@@ -76,11 +80,20 @@ func (f *folder) explain(key string, err error) error {
 	return err
 }
 
-// Head implements Store.
+// Head implements Store. A place that no file can take is refused, so that nothing is converted for it.
 func (f *folder) Head(_ context.Context, key string) (platform.Object, error) {
 	info, err := f.root.Stat(key)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, above := f.root.Stat(filepath.Dir(key)); errors.Is(above, fs.ErrNotExist) {
+			err = &inference.RefusedError{Reason: fmt.Sprintf("there is no directory %s", filepath.Join(f.dir, filepath.Dir(key)))}
+			return platform.Object{}, err
+		}
+	}
 	if err != nil {
 		return platform.Object{}, f.explain(key, err)
+	}
+	if !info.Mode().IsRegular() {
+		return platform.Object{}, f.notPlain(key)
 	}
 	return platform.Object{Key: key, Size: info.Size(), Modified: info.ModTime()}, nil
 }

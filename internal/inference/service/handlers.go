@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,31 +10,38 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/stereospot/stereospot/internal/inference"
+	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
 	"github.com/stereospot/stereospot/internal/platform"
+	"github.com/stereospot/stereospot/internal/routes"
 )
 
-// retryAfter is what a caller who is refused for want of a place is told to wait. Its next request waits here again.
-const retryAfter = 2 * time.Second
+// What a caller who is answered 503 is told to wait. Its next request waits here again: for a place, or for the store.
+const (
+	retryAfter      = 2 * time.Second
+	retryStoreAfter = 10 * time.Second
+)
 
 // statusGone is logged and counted when the caller went away before the answer; nobody reads it.
 const statusGone = 499
 
 // ping says whether a job could be taken.
 func (s *Server) ping(w http.ResponseWriter, _ *http.Request) {
+	trouble := s.ready()
 	switch {
 	case s.isDraining():
 		writeFailure(w, http.StatusServiceUnavailable, errStopping)
 	case len(s.places) == cap(s.places):
 		writeFailure(w, http.StatusServiceUnavailable, errFull)
-	case s.ready() != nil:
-		writeFailure(w, http.StatusServiceUnavailable, s.ready())
+	case trouble != nil:
+		writeFailure(w, http.StatusServiceUnavailable, trouble)
 	default:
-		writeJSON(w, http.StatusOK, map[string]any{"status": inference.OK, "free": cap(s.places) - len(s.places)})
+		writeJSON(w, http.StatusOK, map[string]any{"status": inference.OK, "free": cap(s.places) - len(s.places), "depth": s.depth()})
 	}
 }
 
@@ -44,9 +52,17 @@ func (s *Server) ready() error {
 	return s.Ready()
 }
 
-// version names the program and its engine.
+// depth names the best depth that could be computed at once.
+func (s *Server) depth() string {
+	if s.Depth == nil {
+		return job.Classic
+	}
+	return cmp.Or(s.Depth(), job.Classic)
+}
+
+// version names the program, its engine and its depth.
 func (s *Server) version(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, map[string]any{"version": s.Version, "engine": inference.EngineVersion})
+	writeJSON(w, http.StatusOK, map[string]any{"version": s.Version, "engine": inference.EngineVersion, "depth": s.depth()})
 }
 
 // invocations converts one segment and answers when it is published. The work ends when the caller goes away.
@@ -115,17 +131,32 @@ func statusOf(err error) int {
 	switch {
 	case err == nil:
 		return http.StatusOK
-	case errors.As(err, &refused), errors.Is(err, platform.ErrNotFound), errors.Is(err, platform.ErrBadKey):
+	case errors.As(err, &refused), errors.Is(err, platform.ErrNotFound), errors.Is(err, platform.ErrBadKey), errors.Is(err, platform.ErrForbidden):
 		return http.StatusBadRequest
 	case errors.Is(err, inference.ErrContent):
 		return http.StatusConflict
-	case errors.Is(err, errFull), errors.Is(err, errStopping), isFull(err):
+	case errors.Is(err, errFull), errors.Is(err, errStopping), errors.As(err, new(*LaterError)), isFull(err), errors.Is(err, platform.ErrUnavailable):
 		return http.StatusServiceUnavailable
 	case errors.As(err, &bad) && !bad.Transient:
 		return http.StatusUnprocessableEntity
 	}
 	return http.StatusInternalServerError
 }
+
+// stray answers a request that is meant for something else.
+func (s *Server) stray(w http.ResponseWriter, r *http.Request) {
+	allowed := routes.Allowed(s.routes, r)
+	if len(allowed) == 0 {
+		writeFailure(w, http.StatusNotFound, errNothingHere)
+		return
+	}
+	methods := strings.Join(allowed, ", ")
+	w.Header().Set("Allow", methods)
+	writeFailure(w, http.StatusMethodNotAllowed, fmt.Errorf("%s takes %s", r.URL.Path, methods))
+}
+
+// errNothingHere says what there is.
+var errNothingHere = errors.New("nothing is at this address: use GET /ping, POST /invocations, GET /version or GET /metrics")
 
 // isFull reports whether the disk had no room.
 func isFull(err error) bool {
@@ -135,7 +166,11 @@ func isFull(err error) bool {
 // writeFailure answers with a reason.
 func writeFailure(w http.ResponseWriter, status int, err error) {
 	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+		wait := retryAfter
+		if errors.Is(err, platform.ErrUnavailable) {
+			wait = retryStoreAfter
+		}
+		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
 	}
 	writeJSON(w, status, inference.NewFailure(status, err))
 }

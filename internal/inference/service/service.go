@@ -16,6 +16,8 @@ import (
 	"github.com/stereospot/stereospot/internal/clip"
 	"github.com/stereospot/stereospot/internal/inference"
 	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/media"
+	"github.com/stereospot/stereospot/internal/routes"
 )
 
 // Store is a bucket as conversions use it.
@@ -27,9 +29,15 @@ type Store interface {
 // Models are the neural models that a service has.
 type Models interface {
 	clip.Models
-	// Resolve gives a choice its content: "auto" becomes the best that is here. The error says what is here.
+	// Resolve gives a choice its content: "auto" becomes the best that is here. A *LaterError where that can't be said
+	// yet; any other error says what is here.
 	Resolve(d job.DepthOptions) (job.DepthOptions, error)
 }
+
+// LaterError says that models are still on their way here.
+type LaterError struct{ Reason string }
+
+func (e *LaterError) Error() string { return e.Reason }
 
 // Config is what a service works with. Jobs, Scratch, Log and Metrics are required.
 type Config struct {
@@ -43,8 +51,12 @@ type Config struct {
 	Folders []string
 	// Models settles and opens neural models; nil where there is only classic.
 	Models Models
+	// GPU decodes what it can; nil leaves that to software.
+	GPU *media.GPU
 	// Ready says why no job could be taken though there are places; nil where nothing has to start.
-	Ready   func() error
+	Ready func() error
+	// Depth is the model that is kept warm, empty where none is; nil where there is only classic.
+	Depth   func() string
 	Version string // of the program
 	Log     *slog.Logger
 	Metrics *prometheus.Registry
@@ -56,7 +68,7 @@ type Server struct {
 	folders []*folder
 	places  chan struct{} // holds a token per conversion under way
 	counted counts
-	routes  http.Handler
+	routes  *http.ServeMux
 
 	fatal fatal
 
@@ -93,7 +105,13 @@ func New(ctx context.Context, c Config) (*Server, error) {
 }
 
 // ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.routes.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !routes.Taken(s.routes, r) {
+		s.stray(w, r)
+		return
+	}
+	s.routes.ServeHTTP(w, r)
+}
 
 // Drain takes no more work and returns when none is under way. What hasn't ended within patience is cut off.
 func (s *Server) Drain(patience time.Duration) {

@@ -214,6 +214,16 @@ func TestServiceMakesWhatTheLocalBackendMakes(t *testing.T) {
 			t.Errorf("%d %+v", res.StatusCode, other)
 		}
 	})
+	t.Run("AnEncoderThatIsLeftOpenIsSoftwares", func(t *testing.T) {
+		in, r := b.invocation(), b.request
+		r.Output = "open.mp4"
+		in.Encode.Codec, in.Encode.Encoder, in.OutputURI = "", "auto", "s3://output/"+r.Output
+		if res, _, failure := b.post(t, in); res.StatusCode != http.StatusOK {
+			t.Errorf("%d %+v", res.StatusCode, failure)
+		} else if !slices.Equal(inferencetest.Frames(t, b.output.Objects, r), want) {
+			t.Error("its frames are others")
+		}
+	})
 	t.Run("MetricsTellOfIt", func(t *testing.T) {
 		res, err := http.Get(b.url + "/metrics")
 		if err != nil {
@@ -221,7 +231,7 @@ func TestServiceMakesWhatTheLocalBackendMakes(t *testing.T) {
 		}
 		defer res.Body.Close()
 		text, err := io.ReadAll(res.Body)
-		if err != nil || !strings.Contains(string(text), "stereospot_frames_total 36") || !strings.Contains(string(text), `stereospot_invocations_total{status="200"} 4`) {
+		if err != nil || !strings.Contains(string(text), "stereospot_frames_total 48") || !strings.Contains(string(text), `stereospot_invocations_total{status="200"} 5`) {
 			t.Errorf("%v: %s", err, text)
 		}
 	})
@@ -281,6 +291,29 @@ func TestFilesAreReachedInTheNamedDirectoryOnly(t *testing.T) {
 	}
 }
 
+func TestNothingIsConvertedForAPlaceThatNoFileCanTake(t *testing.T) {
+	b := newBench(t, nil)
+	// The clip is no segment: who tries to convert it is answered 422.
+	if err := errors.Join(os.WriteFile(filepath.Join(b.folder, "in.mkv"), []byte("no clip"), 0o600), os.Mkdir(filepath.Join(b.folder, "films"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	in := b.invocation()
+	in.Content, in.InputURI = "", inference.FileURI(filepath.Join(b.folder, "in.mkv"))
+	for name, want := range map[string]struct {
+		status int
+		reason string
+	}{
+		"absent/out.mp4": {http.StatusBadRequest, "there is no directory " + filepath.Join(b.folder, "absent")},
+		"films":          {http.StatusBadRequest, filepath.Join(b.folder, "films") + " is no plain file"},
+		"films/out.mp4":  {http.StatusUnprocessableEntity, "not a whole segment file"},
+	} {
+		in.OutputURI = inference.FileURI(filepath.Join(b.folder, name))
+		if res, _, failure := b.post(t, in); res.StatusCode != want.status || !strings.Contains(failure.Reason, want.reason) {
+			t.Errorf("%s: %d %+v", name, res.StatusCode, failure)
+		}
+	}
+}
+
 func TestWithoutNamedDirectoriesAndBucketsNothingIsReached(t *testing.T) {
 	b := newBare(t, func(c *Config) { c.Folders, c.Bucket = nil, nil })
 	in := b.invocation()
@@ -309,13 +342,15 @@ func TestFailuresSayWhoseTheyAre(t *testing.T) {
 		want   int
 		reason string
 	}{
-		"HalfASegment":   {change: func(i *inference.Invocation) { i.Content, i.InputURI = "", "s3://input/half.mp4" }, want: 422, reason: "segment 0 is not a whole segment file"},
-		"AnotherWindow":  {change: func(i *inference.Invocation) { i.Window.Frames-- }, want: 422, reason: "segment 0 has its own 12 frames"},
-		"AnotherSegment": {change: func(i *inference.Invocation) { i.Content = strings.Repeat("0", 64) }, want: 409, reason: "not the one"},
-		"NoSegment":      {change: func(i *inference.Invocation) { i.InputURI = "s3://input/absent.mp4" }, want: 400, reason: "not found"},
-		"UnknownModel":   {change: func(i *inference.Invocation) { i.Depth.Model = "guess" }, want: 400, reason: "guess"},
-		"BrokenStore":    {broken: errors.New("access denied"), want: 500, reason: "access denied"},
-		"FullDisk":       {broken: syscall.ENOSPC, want: 503, reason: "no space"},
+		"HalfASegment":     {change: func(i *inference.Invocation) { i.Content, i.InputURI = "", "s3://input/half.mp4" }, want: 422, reason: "segment 0 is not a whole segment file"},
+		"AnotherWindow":    {change: func(i *inference.Invocation) { i.Window.Frames-- }, want: 422, reason: "segment 0 has its own 12 frames"},
+		"AnotherSegment":   {change: func(i *inference.Invocation) { i.Content = strings.Repeat("0", 64) }, want: 409, reason: "not the one"},
+		"NoSegment":        {change: func(i *inference.Invocation) { i.InputURI = "s3://input/absent.mp4" }, want: 400, reason: "not found"},
+		"UnknownModel":     {change: func(i *inference.Invocation) { i.Depth.Model = "guess" }, want: 400, reason: "guess"},
+		"BrokenStore":      {broken: errors.New("access denied"), want: 500, reason: "access denied"},
+		"StoreThatIsDown":  {broken: fmt.Errorf("k: %w", platform.ErrUnavailable), want: 503, reason: "can't be reached"},
+		"StoreThatForbids": {broken: fmt.Errorf("k: %w", platform.ErrForbidden), want: 400, reason: "forbids"},
+		"FullDisk":         {broken: syscall.ENOSPC, want: 503, reason: "no space"},
 	} {
 		b.input.get = func(context.Context) error { return c.broken }
 		in := b.invocation()
@@ -430,7 +465,7 @@ func TestCallerWhoGoesAwayEndsTheWork(t *testing.T) {
 // within waits for a condition.
 func within(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain until %s", what)
 		}
@@ -472,7 +507,34 @@ func TestVersionNamesTheEngine(t *testing.T) {
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
-	if want := fmt.Sprintf(`{"engine":%d,"version":"1.2.3"}`, inference.EngineVersion); err != nil || strings.TrimSpace(string(text)) != want {
+	if want := fmt.Sprintf(`{"depth":"classic","engine":%d,"version":"1.2.3"}`, inference.EngineVersion); err != nil || strings.TrimSpace(string(text)) != want {
 		t.Errorf("%s, %v; want %s", text, err, want)
+	}
+}
+
+func TestStrayRequestsAreAnsweredLikeAllOthers(t *testing.T) {
+	b := newBare(t, nil)
+	for _, c := range []struct {
+		method, path, allow string
+		status              int
+	}{
+		{"GET", "/", "", 404}, {"POST", "/invocation", "", 404}, {"GET", "/ping/", "", 404}, {"DELETE", "/x", "", 404},
+		{"GET", "/invocations", "POST", 405}, {"PUT", "/invocations", "POST", 405}, {"POST", "/ping", "GET, HEAD", 405}, {"BREW", "/version", "GET, HEAD", 405},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), c.method, b.url+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		var failure inference.Failure
+		err = json.NewDecoder(res.Body).Decode(&failure)
+		if err != nil || res.StatusCode != c.status || failure.Code != c.status || failure.Status != "error" || failure.Reason == "" ||
+			res.Header.Get("Allow") != c.allow || res.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s %s: %d %v %+v, %v; want %d, Allow: %s", c.method, c.path, res.StatusCode, res.Header, failure, err, c.status, c.allow)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stereospot/stereospot/internal/config"
 	"github.com/stereospot/stereospot/internal/inference/sagemakertest"
 	"github.com/stereospot/stereospot/internal/infra/stack"
+	"github.com/stereospot/stereospot/internal/models"
 	"github.com/stereospot/stereospot/internal/platform"
 	platformaws "github.com/stereospot/stereospot/internal/platform/aws"
 )
@@ -271,12 +272,45 @@ func compareInference(s *stack.Stack, p program, sagemaker bool, say func(string
 	if (told != nil) != sagemaker {
 		say("a SageMaker model is there: %v", told != nil)
 	}
+	if err := compareModels(s, told, say); err != nil {
+		return err
+	}
 	variables := p.variables["inference"]
 	for name := range told {
 		reads := func(v config.Variable) bool { return v.Name == name && !v.Unused }
 		if name != "AWS_REGION" && !slices.ContainsFunc(variables, reads) {
 			say("inference doesn't read %s on AWS", name)
 		}
+	}
+	return nil
+}
+
+// leastStart is how long an instance must be allowed until it is well: a large model of 1.3 GB at 1.5 MB a second.
+const leastStart = 15 * time.Minute
+
+// compareModels holds the models that web-ui names against those that the inference service fetches.
+func compareModels(s *stack.Stack, inference map[string]string, say func(string, ...any)) error {
+	tasks, err := s.Tasks()
+	if err != nil {
+		return err
+	}
+	offered := tasks["web-ui"].Environment["STEREOSPOT_DEPTH_MODELS"]
+	if _, err := models.NewCatalog(models.Registry(), strings.Split(offered, ",")); err != nil {
+		say("web-ui is told %q: %v", offered, err)
+	}
+	start, err := s.InferenceStart()
+	if err != nil || inference == nil {
+		return err
+	}
+	fetched := inference["STEREOSPOT_FETCH_MODELS"]
+	if fetched != offered {
+		say("web-ui offers %q, and inference fetches %q", offered, fetched)
+	}
+	if _, err := models.Wanted(models.Registry(), strings.Split(fetched, ","), inference["STEREOSPOT_ACCEPT_LICENSE"] == "true"); err != nil {
+		say("inference is told %q: %v", fetched, err)
+	}
+	if start < leastStart {
+		say("inference may take %v until it is well, its models with it", start)
 	}
 	return nil
 }

@@ -123,7 +123,7 @@ func TestOutputsNameWhatServicesRead(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"ECR_REPOSITORY_URL", "ECS_CLUSTER_NAME", "ECS_SERVICE_NAME", "ALB_URL", "CODEBUILD_PROJECT_NAME", "HF_TOKEN_SECRET_ARN", "SAGEMAKER_ENDPOINT_NAME"} {
+	for _, name := range []string{"ECR_REPOSITORY_URL", "ECS_CLUSTER_NAME", "ECS_SERVICE_NAME", "ALB_URL", "CODEBUILD_PROJECT_NAME", "HF_TOKEN_SECRET_ARN", "SAGEMAKER_ENDPOINT_NAME", "SAGEMAKER_ENDPOINT_CONFIG_NAME"} {
 		if !slices.Contains(names, name) {
 			t.Errorf("there is no output %s", name)
 		}

@@ -82,6 +82,16 @@ func (s *Stack) InferenceEnvironment() (map[string]string, error) {
 	return all[0].One("primary_container").Map("environment"), nil
 }
 
+// InferenceStart returns how long an instance of the endpoint may take until it is well; 0 without an endpoint.
+func (s *Stack) InferenceStart() (time.Duration, error) {
+	all, err := s.project.Resources("aws_sagemaker_endpoint_configuration")
+	if err != nil || len(all) == 0 {
+		return 0, err
+	}
+	seconds := all[0].One("production_variants").Number("container_startup_health_check_timeout_in_seconds")
+	return time.Duration(seconds) * time.Second, nil
+}
+
 // InferenceConcurrency returns how many segments SageMaker has one instance convert at a time; 0 without an endpoint.
 func (s *Stack) InferenceConcurrency() (int, error) {
 	all, err := s.project.Resources("aws_sagemaker_endpoint_configuration")

@@ -56,6 +56,7 @@ func TestVariablesRefuseWhatCannotWork(t *testing.T) {
 		"inference_max_in_flight": {cty.NumberIntVal(0)},
 		"image_tag":               {cty.StringVal("latest"), cty.StringVal("a b")},
 		"inference_image_tag":     {cty.StringVal("latest")},
+		"depth_models":            {list("auto"), list("a b"), list("fine=abc"), list("fine", "fine="+strings.Repeat("0", 64))},
 		"sagemaker_instance_type": {cty.StringVal("g4dn.xlarge")},
 		"vpc_cidr":                {cty.StringVal("10.0.0.0"), cty.StringVal("10.0.0.0/30")},
 		"zones":                   {cty.NumberIntVal(1), cty.NumberIntVal(4)},
@@ -83,6 +84,7 @@ func TestVariablesRefuseWhatCannotWork(t *testing.T) {
 	}
 	right := map[string]cty.Value{
 		"inference_backend": cty.StringVal("http"), "inference_http_url": cty.StringVal("http://gpu.internal:8080"), "zones": cty.NumberIntVal(3),
+		"depth_models": list("mine="+strings.Repeat("0", 64), "depth-anything-v2-small"), "settings": cty.ObjectVal(map[string]cty.Value{"inference": cty.EmptyObjectVal}),
 		"egress": cty.StringVal("endpoints"), "cors_origins": list("https://films.example", "http://localhost:8080"), "image_tag": cty.StringVal("0123abc"),
 	}
 	if err := validated(t, right); err != nil {

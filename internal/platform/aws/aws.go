@@ -48,7 +48,7 @@ func (r Resources) clock() func() time.Time {
 // region and endpoints come from the SDK's own chain of environment variables, files and roles.
 func Load(ctx context.Context, log *slog.Logger, more ...func(*config.LoadOptions) error) (aws.Config, error) {
 	return config.LoadDefaultConfig(ctx, append([]func(*config.LoadOptions) error{
-		config.WithHTTPClient(httpClient()), config.WithRetryer(retryer), config.WithLogger(sdkLog(log)),
+		config.WithHTTPClient(httpClient(answerTimeout)), config.WithRetryer(retryer), config.WithLogger(sdkLog(log)),
 	}, more...)...)
 }
 
@@ -67,11 +67,13 @@ func sdkLog(log *slog.Logger) logging.LoggerFunc {
 	}
 }
 
-func httpClient() *awshttp.BuildableClient {
+// httpClient waits for an answer, and for a connection that has come to a halt, for so long.
+func httpClient(patience time.Duration) *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
 		WithTransportOptions(func(t *http.Transport) {
-			t.ResponseHeaderTimeout, t.MaxIdleConnsPerHost = answerTimeout, 64
+			t.ResponseHeaderTimeout, t.MaxIdleConnsPerHost = patience, 64
+			watch(t, patience)
 		})
 }
 

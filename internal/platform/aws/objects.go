@@ -63,13 +63,28 @@ func (b *Bucket) Head(ctx context.Context, key string) (platform.Object, error) 
 		return platform.Object{}, err
 	}
 	out, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &key})
+	if err = named(key, err); errors.Is(err, errSilent) {
+		err = b.ask(ctx, key, err)
+	}
 	if err != nil {
-		return platform.Object{}, named(key, err)
+		return platform.Object{}, err
 	}
 	return platform.Object{
 		Key: key, Size: aws.ToInt64(out.ContentLength), Modified: aws.ToTime(out.LastModified),
 		ETag: etag(out.ETag), Metadata: lower(out.Metadata),
 	}, nil
+}
+
+// errSilent is a refusal without a reason, as HEAD has it.
+var errSilent = errors.New("refused without a reason")
+
+// ask returns the reason why an object's HEAD was refused, which GET has, or silent where that isn't refused.
+func (b *Bucket) ask(ctx context.Context, key string, silent error) error {
+	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key, Range: byteRange(0, 1)})
+	if err == nil {
+		return errors.Join(silent, out.Body.Close())
+	}
+	return named(key, err)
 }
 
 func etag(s *string) string { return strings.Trim(aws.ToString(s), `"`) }
@@ -97,6 +112,10 @@ func named(key string, err error) error {
 			return fmt.Errorf("%s: %w", key, platform.ErrBadRange)
 		case "PreconditionFailed":
 			return fmt.Errorf("%s: %w", key, platform.ErrExists)
+		case "AccessDenied":
+			return fmt.Errorf("%s: %w", key, platform.ErrForbidden)
+		case "Forbidden":
+			return fmt.Errorf("%s: %w: %w", key, errSilent, err)
 		}
 	}
 	var response *smithyhttp.ResponseError
@@ -109,6 +128,9 @@ func named(key string, err error) error {
 		case http.StatusPreconditionFailed:
 			return fmt.Errorf("%s: %w", key, platform.ErrExists)
 		}
+	}
+	if gone := unavailable(err); gone != nil {
+		err = gone
 	}
 	return fmt.Errorf("%s: %w", key, err)
 }
@@ -129,7 +151,7 @@ func (b *Bucket) Get(ctx context.Context, key string, offset, length int64) (io.
 	if err != nil {
 		return nil, platform.Object{}, named(key, err)
 	}
-	return out.Body, platform.Object{
+	return body{out.Body, key}, platform.Object{
 		Key: key, Size: wholeSize(out), Modified: aws.ToTime(out.LastModified), ETag: etag(out.ETag), Metadata: lower(out.Metadata),
 	}, nil
 }

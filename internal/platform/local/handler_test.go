@@ -127,7 +127,7 @@ func TestHungConnectionCantWriteIntoACompletedObject(t *testing.T) {
 
 func TestAbandonedUploadsAreSweptAndOthersStay(t *testing.T) {
 	t.Parallel()
-	c := &clock{}
+	c := newClock()
 	s := open(t, t.TempDir(), c.now)
 	u := uploads{s.Input()}
 	begin := func(key string) string {

@@ -181,7 +181,7 @@ func TestKilledWriterLosesNoEventAndLeavesNoOrphan(t *testing.T) {
 				}
 				_ = cmd.Wait() // killed
 			}
-			c := &clock{}
+			c := newClock()
 			s := open(t, dir, c.now)
 			checkAfterCrash(t, s, c, told)
 		})

@@ -25,7 +25,7 @@ func TestConformance(t *testing.T) {
 			Advance:    func(d time.Duration) { ahead.Add(int64(d)); s.Wake() },
 			URL:        func(signed string) string { return server.URL + signed },
 			Visibility: platform.ChunkingQueue.Visibility(),
-			Patience:   10 * time.Second,
+			Patience:   time.Minute,
 			Settle:     50 * time.Millisecond,
 			InMemory:   true,
 		}

@@ -248,6 +248,22 @@ func TestCutIsFoundAndAFlashIsNone(t *testing.T) {
 	}
 }
 
+func TestCutsAreFoundWithoutDepthWhereEstimatorsFindThem(t *testing.T) {
+	for _, n := range []int{1, 2, 36, 37, 38, 72} {
+		frames, cuts := film(n), &Cuts{}
+		var want []int
+		for i, e := range classicOf(t, frames) {
+			if e.Cut {
+				want = append(want, i)
+			}
+			cuts.Push(frames[i])
+		}
+		if got := cuts.Flush(); !slices.Equal(got, want) {
+			t.Errorf("%d frames: cuts at %v, classic finds %v", n, got, want)
+		}
+	}
+}
+
 func TestMapsAreInRangeForEverySize(t *testing.T) {
 	for _, size := range [][2]int{{1, 1}, {2, 300}, {16, 16}, {16384, 16}, {9, 4000}, {641, 361}} {
 		e, _ := New("classic")

@@ -59,26 +59,55 @@ const (
 	cutRatio    = 2.5
 )
 
-// isCut reports whether frame t starts a new shot: it is far from the frame before, much further than the frames
-// around are from each other, and it isn't a flash after which the old shot goes on.
-func (c *temporal) isCut(t int) bool {
-	if t == 0 || t-1 < c.first {
+// isCut reports whether a frame starts a new shot: it is far from the frame before, much further than the frames
+// around are from each other, and it isn't a flash after which the old shot goes on. Frames that there aren't are nil.
+func isCut(earlier, before, frame, next *signature) bool {
+	if before == nil {
 		return false
 	}
-	jump := c.at(t).sign.distance(&c.at(t - 1).sign)
+	jump := frame.distance(before)
 	if jump < cutDistance {
 		return false
 	}
 	around := float32(0)
-	if t-2 >= c.first {
-		around = max(around, c.at(t-1).sign.distance(&c.at(t-2).sign))
+	if earlier != nil {
+		around = max(around, before.distance(earlier))
 	}
-	if t+1 < c.pushed {
-		next := &c.at(t + 1).sign
-		around = max(around, next.distance(&c.at(t).sign))
-		if next.distance(&c.at(t-1).sign) < jump/2 {
+	if next != nil {
+		around = max(around, next.distance(frame))
+		if next.distance(before) < jump/2 {
 			return false // a flash
 		}
 	}
 	return jump > cutRatio*around
+}
+
+// Cuts finds where the shots of a clip begin, without estimating depth. It finds what every estimator does in the same
+// pictures. The zero value is ready.
+type Cuts struct {
+	earlier, before, last *signature // of the newest pictures
+	pushed                int
+	found                 []int
+}
+
+// Push adds the next picture.
+func (c *Cuts) Push(p *Picture) {
+	next := newSignature(p)
+	c.decide(&next)
+	c.earlier, c.before, c.last = c.before, c.last, &next
+	c.pushed++
+}
+
+// decide judges the last picture by what follows it.
+func (c *Cuts) decide(next *signature) {
+	if isCut(c.earlier, c.before, c.last, next) {
+		c.found = append(c.found, c.pushed-1)
+	}
+}
+
+// Flush ends the clip and returns the places of the pictures that start a new shot, from 0 for the first picture, which
+// is not among them.
+func (c *Cuts) Flush() []int {
+	c.decide(nil)
+	return c.found
 }

@@ -1,32 +1,12 @@
 package depth
 
 import (
-	"bytes"
-	"encoding/binary"
 	"math"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
+	"github.com/stereospot/stereospot/internal/stereo/golden"
 	"github.com/stereospot/stereospot/internal/stereo/yuv"
 )
-
-// npy returns the values of a file as numpy writes it, version 1.0, C order.
-func npy(t *testing.T, name, kind string, into any) {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	end := 10 + int(binary.LittleEndian.Uint16(text[8:]))
-	if header := string(text[10:end]); !strings.Contains(header, "'"+kind+"'") || strings.Contains(header, "True") {
-		t.Fatalf("%s: %s", name, header)
-	}
-	if err := binary.Read(bytes.NewReader(text[end:]), binary.LittleEndian, into); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // The files are made by scripts/models/golden.py with the transformers library's own image processor, which rounds to
 // eight bits twice on the way and interpolates chroma before it resizes. That much may differ.
@@ -38,11 +18,11 @@ func TestPictureIsWhatTheReferencesImageProcessorMakes(t *testing.T) {
 		t.Fatalf("a picture of %d×%d, the reference's has 126×70", pw, ph)
 	}
 	f := yuv.New[uint8](w, h, 8)
-	npy(t, "luma.npy", "|u1", f.Y.Pix)
-	npy(t, "cb.npy", "|u1", f.U.Pix)
-	npy(t, "cr.npy", "|u1", f.V.Pix)
+	golden.Read(t, "luma.npy", "|u1", f.Y.Pix)
+	golden.Read(t, "cb.npy", "|u1", f.U.Pix)
+	golden.Read(t, "cr.npy", "|u1", f.V.Pix)
 	want := make([]float32, 3*pw*ph)
-	npy(t, "pixel_values.npy", "<f4", want)
+	golden.Read(t, "pixel_values.npy", "<f4", want)
 	p := NewReducer[uint8](w, h, Sampling{W: pw, H: ph, Cubic: true}, Coding{Weights: Weights{0.2126, 0.0722}, ChromaLeft: true}).Reduce(f, nil)
 	got := make([]float32, len(want))
 	s.Tensor(got, Input{Picture: p})

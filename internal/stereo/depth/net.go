@@ -1,6 +1,9 @@
 package depth
 
-import "math"
+import (
+	"context"
+	"math"
+)
 
 // Net is a neural network that says of single pictures how near each point is. It may be used by several goroutines.
 type Net interface {
@@ -11,6 +14,21 @@ type Net interface {
 	// Infer returns the network's output for each picture, in order. All pictures have one size. The values are the
 	// network's own: see Spec.Metric.
 	Infer(pictures []Input) ([]Map, error)
+}
+
+// Interruptible is a Net whose runs can be cut off.
+type Interruptible interface {
+	Net
+	// Until returns the network with runs that fail soon after ctx has ended, with its cause.
+	Until(ctx context.Context) Net
+}
+
+// Until returns net with runs that end with ctx, if they can.
+func Until(ctx context.Context, net Net) Net {
+	if n, ok := net.(Interruptible); ok {
+		return n.Until(ctx)
+	}
+	return net
 }
 
 // Input is a picture as a network is to see it.
@@ -27,7 +45,8 @@ type Spec struct {
 	// FixedW and FixedH are the network's own size, where it takes no other; 0 otherwise.
 	FixedW, FixedH int
 	Mean, Std      [3]float32 // of red, green and blue in [0, 1]
-	// Metric says that the output is distance: larger = farther. Otherwise larger = nearer.
+	// Metric says that the output is distance, in metres or in a unit of the network's own: larger = farther. Otherwise
+	// larger = nearer.
 	Metric bool
 }
 
@@ -81,21 +100,61 @@ func (s Spec) Tensor(dst []float32, p Input) {
 	}
 }
 
-// leastDistance bounds what a metric network calls near, in its own unit (metres): its inverse must not run away.
+// leastDistance is how near, in metres, the nearest point of a network of distances counts: its inverse must not run away.
+// Where half of a map is nearer than a metre (a close-up, or distances that have no unit, as Depth Anything 3's) the map's
+// median is the metre, so that no unit flattens a scene.
 const leastDistance = 1e-2
 
-// nearness turns a network's output into relative inverse depth, in place.
-func (s Spec) nearness(m Map) {
+// greatest bounds what a network says, so that sums over a window of frames stay finite.
+const greatest = 1e30
+
+// nearness turns a network's output into relative inverse depth, in place. NaN, which a half-precision network may give, is
+// as far as can be. An infinity is the nearest or the farthest of the map's other values: as a value of its own it would
+// leave those no range.
+func (s Spec) nearness(lent *scratch, m Map) {
+	farthest, lo, hi := float32(0), float32(-greatest), float32(greatest)
+	if s.Metric {
+		farthest = greatest
+	} else {
+		lo, hi = extremes(m.D)
+	}
 	for i, v := range m.D {
-		if v != v { // NaN, which a half-precision network may give: as far as can be
-			v = float32(math.Inf(1))
-			if !s.Metric {
-				v = 0
-			}
+		if v != v {
+			m.D[i] = farthest
+		} else {
+			m.D[i] = min(max(v, lo), hi)
 		}
-		if s.Metric {
-			v = 1 / max(v, leastDistance)
+	}
+	if s.Metric {
+		invert(m.D, floorOf(lent, m.D))
+	}
+}
+
+// extremes returns the smallest and the largest of the values within greatest; zeros where there are none.
+func extremes(values []float32) (lo, hi float32) {
+	lo, hi = greatest, -greatest
+	for _, v := range values {
+		if v >= -greatest && v <= greatest {
+			lo, hi = min(lo, v), max(hi, v)
 		}
-		m.D[i] = min(max(v, -math.MaxFloat32), math.MaxFloat32)
+	}
+	if lo > hi {
+		return 0, 0
+	}
+	return lo, hi
+}
+
+// floorOf returns the distance at which nearer points count; see leastDistance.
+func floorOf(lent *scratch, distances []float32) float32 {
+	median, _ := percentiles(lent, distances, 0.5, 0.5)
+	if median <= 0 { // nothing to go by
+		return leastDistance
+	}
+	return max(leastDistance*min(median, 1), 1/greatest)
+}
+
+func invert(distances []float32, floor float32) {
+	for i, v := range distances {
+		distances[i] = 1 / max(v, floor)
 	}
 }

@@ -110,7 +110,7 @@ func (n *neural) see(keys []*frame) error {
 		return err
 	}
 	for i, f := range keys {
-		n.spec.nearness(maps[i])
+		n.spec.nearness(&n.scratch, maps[i])
 		f.key = maps[i]
 	}
 	if !n.options.Mirror {
@@ -123,7 +123,7 @@ func (n *neural) see(keys []*frame) error {
 		return err
 	}
 	for i, f := range keys {
-		n.spec.nearness(maps[i])
+		n.spec.nearness(&n.scratch, maps[i])
 		meanMirrored(f.key, maps[i])
 	}
 	return nil

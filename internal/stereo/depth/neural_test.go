@@ -1,6 +1,7 @@
 package depth
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -13,7 +14,8 @@ import (
 type brightness struct {
 	batch  int
 	metric bool
-	seen   []int // numbers of frames
+	metre  float32 // in the network's unit; 0 is 1
+	seen   []int   // numbers of frames
 	lens   func(y float32, x, y0 int) float32
 }
 
@@ -41,7 +43,7 @@ func (b *brightness) Infer(pictures []Input) ([]Map, error) {
 					v = b.lens(v, x, y)
 				}
 				if b.metric {
-					v = 1 / (v + 0.1)
+					v = cmp.Or(b.metre, 1) / (v + 0.1)
 				}
 				row[x] = v
 			}
@@ -152,6 +154,40 @@ func TestNearIsNearForRelativeAndMetricNetworks(t *testing.T) {
 	}
 }
 
+func TestUnitOfDistancesDoesNotMatter(t *testing.T) {
+	p := view(28, 28, func(x, y float64) float64 { return x / 27 }, shifted(0, 0))
+	metres := neuralOf(t, &brightness{metric: true}, NeuralOptions{}, []*Picture{p}, 0)[0].Map
+	for _, metre := range []float32{1e-6, 1e-3, 0.1, 40, 1000} {
+		m := neuralOf(t, &brightness{metric: true, metre: metre}, NeuralOptions{}, []*Picture{p}, 0)[0].Map
+		for i, d := range m.D {
+			if !near(d, metres.D[i]) {
+				t.Fatalf("where a metre is %v, point %d is at %v, in metres at %v", metre, i, d, metres.D[i])
+			}
+		}
+	}
+}
+
+func TestPointAtNoDistanceIsTheNearestAndChangesNoOther(t *testing.T) {
+	const place = 9*28 + 5
+	p := view(28, 28, func(x, y float64) float64 { return y / 27 }, shifted(0, 0))
+	for _, metre := range []float32{1e-6, 1, 40} {
+		clean := neuralOf(t, &brightness{metric: true, metre: metre}, NeuralOptions{}, []*Picture{p}, 0)[0].Map
+		for _, bad := range []float32{float32(math.Inf(1)), -3, 1e30} { // 1/(bad + 0.1) is no distance
+			m := neuralOf(t, &brightness{metric: true, metre: metre, lens: func(v float32, x, y int) float32 {
+				if y*28+x == place {
+					return bad
+				}
+				return v
+			}}, NeuralOptions{}, []*Picture{p}, 0)[0].Map
+			for i, d := range m.D {
+				if want := clean.D[i]; i == place && d != 1 || i != place && !near(d, want) {
+					t.Fatalf("metre %v, nearness %v: point %d is at %v, want %v", metre, bad, i, d, want)
+				}
+			}
+		}
+	}
+}
+
 func TestFlippingUndoesWhatANetworkHasAgainstOneSide(t *testing.T) {
 	lopsided := func(v float32, x, _ int) float32 { return v + float32(x)/27 }
 	p := view(28, 28, func(x, y float64) float64 { return y / 27 }, shifted(0, 0))
@@ -173,22 +209,38 @@ func TestNoiseOfAWallDoesNotBecomeDepth(t *testing.T) {
 	}
 }
 
+// brokenEdge is a network whose three leftmost columns are bad, on a scene that comes nearer from top to bottom.
+func brokenEdge(t *testing.T, bad float32, metric bool) []Estimate {
+	t.Helper()
+	net := &brightness{metric: metric, lens: func(v float32, x, _ int) float32 {
+		if x < 3 {
+			return bad
+		}
+		return v
+	}}
+	p := view(28, 28, func(x, y float64) float64 { return y / 27 }, shifted(0, 0))
+	return neuralOf(t, net, NeuralOptions{Mirror: true}, slices.Repeat([]*Picture{p}, 2*levelReach+1), 0)
+}
+
 func TestBrokenNumbersOfANetworkStayInRange(t *testing.T) {
-	nan := float32(math.NaN())
-	for _, bad := range []float32{nan, float32(math.Inf(1)), float32(math.Inf(-1)), -5, 0} {
+	inf := float32(math.Inf(1))
+	for _, bad := range []float32{float32(math.NaN()), inf, -inf, math.MaxFloat32, -math.MaxFloat32, math.SmallestNonzeroFloat32, -5, 0} {
 		for _, metric := range []bool{false, true} {
-			net := &brightness{lens: func(v float32, x, _ int) float32 {
-				if x < 3 {
-					return bad
-				}
-				return v
-			}, metric: metric}
-			p := view(28, 28, func(x, y float64) float64 { return y / 27 }, shifted(0, 0))
-			for _, d := range neuralOf(t, net, NeuralOptions{}, []*Picture{p}, 0)[0].Map.D {
-				if !(d >= 0 && d <= 1) {
-					t.Fatalf("%v, metric %v: depth %v", bad, metric, d)
+			for i, e := range brokenEdge(t, bad, metric) {
+				for _, d := range e.Map.D {
+					if !(d >= 0 && d <= 1) {
+						t.Fatalf("%v, metric %v: depth %v in frame %d", bad, metric, d, i)
+					}
 				}
 			}
+		}
+	}
+}
+
+func TestInfinityIsTheNearestOrTheFarthestAndFlattensNothing(t *testing.T) {
+	for bad, as := range map[float32]float32{float32(math.Inf(1)): 1, float32(math.Inf(-1)): 0} {
+		if got, want := brokenEdge(t, bad, false)[levelReach].Map.D, brokenEdge(t, as, false)[levelReach].Map.D; !slices.Equal(got, want) {
+			t.Errorf("%v: the depths are %v, want those of %v: %v", bad, got[:28], as, want[:28])
 		}
 	}
 }

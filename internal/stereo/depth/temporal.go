@@ -69,6 +69,17 @@ func (c *temporal) Flush() ([]Estimate, error) {
 
 func (c *temporal) at(t int) *frame { return c.frames[t-c.first] }
 
+// isCut reports whether frame t starts a new shot.
+func (c *temporal) isCut(t int) bool {
+	sign := func(i int) *signature {
+		if i < c.first || i >= c.pushed {
+			return nil
+		}
+		return &c.at(i).sign
+	}
+	return isCut(sign(t-2), sign(t-1), sign(t), sign(t+1))
+}
+
 // ready is how far a stage can go that looks ahead over the results of the one before.
 func (c *temporal) ready(before, ahead int) int {
 	if c.ended {

@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&b.binary, "stereospot", "bin/stereospot", "the program to measure")
 	flags.IntVar(&b.rounds, "rounds", 3, "pairs of runs")
 	flags.IntVar(&b.frames, "frames", 240, "frames of the film-like source")
-	flags.StringVar(&b.only, "only", "", "measure one part: convert, 10bit, 4k, chunk, reassemble, serve, memory, engine, queue, upload, web, control, onnx, inference")
+	flags.StringVar(&b.only, "only", "", "measure one part: convert, 10bit, 4k, chunk, reassemble, serve, memory, engine, queue, upload, web, control, onnx, start, inference")
 	flags.StringVar(&b.model, "model", "work/models/random-small.onnx", "the network of onnx, beside which Python's venv is")
 	flags.IntVar(&b.side, "depth-size", 518, "the shorter side of that network's pictures")
 	flags.StringVar(&b.runtime, "ort-lib", "work/onnxruntime/libonnxruntime.so", "ONNX Runtime's library")
@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string) error {
 	}{
 		{"convert", b.convert8}, {"10bit", b.convert10}, {"4k", b.convert4K},
 		{"chunk", b.chunk}, {"reassemble", b.reassemble}, {"serve", b.serve}, {"memory", b.memory}, {"engine", b.engine},
-		{"queue", b.queue}, {"upload", b.upload}, {"web", b.web}, {"control", b.control}, {"onnx", b.neural}, {"inference", b.inference},
+		{"queue", b.queue}, {"upload", b.upload}, {"web", b.web}, {"control", b.control}, {"onnx", b.neural}, {"start", b.start}, {"inference", b.inference},
 	} {
 		if b.only != "" && b.only != part.name {
 			continue

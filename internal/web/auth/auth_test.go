@@ -1,8 +1,8 @@
 package auth
 
 import (
-	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -91,10 +91,10 @@ func TestServerIsExposedOnlyBehindASignIn(t *testing.T) {
 
 func TestTriesAreCountedByAddressAndInAll(t *testing.T) {
 	now := time.Now()
-	from := func(addr string) *http.Request {
+	from := func(addr string) string {
 		r := httptest.NewRequest("POST", "/login", nil)
 		r.RemoteAddr = addr
-		return r
+		return proxies(nil).addressOf(r)
 	}
 	l, err := newLimiter()
 	if err != nil {
@@ -127,12 +127,39 @@ func TestTriesAreCountedByAddressAndInAll(t *testing.T) {
 
 func TestAddressesAreOfHouseholds(t *testing.T) {
 	for remote, want := range map[string]string{
-		"192.0.2.1:5": "192.0.2.1", "[2001:db8:1:2:3::4]:5": "2001:db8:1:2::/64", "[::ffff:192.0.2.1]:5": "::ffff:192.0.2.1", "pipe": "pipe",
+		"192.0.2.1:5": "192.0.2.1", "[2001:db8:1:2:3::4]:5": "2001:db8:1:2::/64", "[::ffff:192.0.2.1]:5": "192.0.2.1", "pipe": "pipe",
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = remote
-		if got := addressOf(r); got != want {
+		if got := proxies(nil).addressOf(r); got != want {
 			t.Errorf("%s is %s, want %s", remote, got, want)
+		}
+	}
+}
+
+func TestProxyIsBelievedAboutItsPeerAlone(t *testing.T) {
+	behind := proxies{netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("fd00::/8")}
+	for name, c := range map[string]struct {
+		remote    string
+		forwarded []string
+		want      string
+	}{
+		"a stranger's own words":           {"192.0.2.9:1", []string{"198.51.100.1"}, "192.0.2.9"},
+		"one proxy":                        {"10.0.1.2:1", []string{"198.51.100.1"}, "198.51.100.1"},
+		"a client that wrote one before":   {"10.0.1.2:1", []string{"203.0.113.5, 198.51.100.1"}, "198.51.100.1"},
+		"a line of its own before":         {"10.0.1.2:1", []string{"203.0.113.5", "198.51.100.1"}, "198.51.100.1"},
+		"two proxies":                      {"10.0.1.2:1", []string{"203.0.113.5,198.51.100.1, 10.0.9.9"}, "198.51.100.1"},
+		"proxies all the way":              {"10.0.1.2:1", []string{"10.0.3.3"}, "10.0.3.3"},
+		"a proxy that says nothing":        {"10.0.1.2:1", nil, "10.0.1.2"},
+		"a proxy that says no address":     {"10.0.1.2:1", []string{"198.51.100.1, unknown"}, "10.0.1.2"},
+		"a household behind an IPv6 proxy": {"[fd00::1]:1", []string{"2001:db8:1:2:3::4"}, "2001:db8:1:2::/64"},
+		"a proxy's address within IPv6":    {"[::ffff:10.0.1.2]:1", []string{"198.51.100.1"}, "198.51.100.1"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = c.remote
+		r.Header["X-Forwarded-For"] = c.forwarded
+		if got := behind.addressOf(r); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -23,6 +24,8 @@ type Options struct {
 	Password Password
 	OIDC     OIDCOptions
 	Secure   bool // send cookies over HTTPS only
+	// Proxies are the networks of the proxies before the server, which say from where a request came.
+	Proxies []netip.Prefix
 }
 
 // Open reports whether everybody is let in.
@@ -109,13 +112,14 @@ func (g *Guard) Routes(mux *http.ServeMux) {
 
 // signIn takes the form fields password and next.
 func (g *Guard) signIn(w http.ResponseWriter, r *http.Request) {
-	if wait := g.limit.allow(r, g.now()); wait > 0 {
+	address := proxies(g.Proxies).addressOf(r)
+	if wait := g.limit.allow(address, g.now()); wait > 0 {
 		w.Header().Set("Retry-After", retryAfter(wait))
 		g.refuse(w, r, http.StatusTooManyRequests, "too many tries: wait a minute, then try again")
 		return
 	}
 	if !g.Password.Opens(r.PostFormValue("password")) {
-		g.log.WarnContext(r.Context(), "sign-in refused", "address", addressOf(r))
+		g.log.WarnContext(r.Context(), "sign-in refused", "address", address)
 		g.refuse(w, r, http.StatusUnauthorized, "that isn't the password: try again")
 		return
 	}

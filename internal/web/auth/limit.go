@@ -1,9 +1,6 @@
 package auth
 
 import (
-	"net"
-	"net/http"
-	"net/netip"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -30,11 +27,11 @@ func newLimiter() (*limiter, error) {
 	return &limiter{all: rate.NewLimiter(rate.Every(allTriesEvery), allTriesAtOnce), addresses: addresses}, err
 }
 
-// allow takes one try, and returns how long to wait when there is none left. An address that has none takes none from
-// the others.
-func (l *limiter) allow(r *http.Request, now time.Time) (wait time.Duration) {
+// allow takes one try for an address, and returns how long to wait when there is none left. An address that has none
+// takes none from the others.
+func (l *limiter) allow(address string, now time.Time) (wait time.Duration) {
 	own := rate.NewLimiter(rate.Every(tryEvery), triesAtOnce)
-	if known, ok, _ := l.addresses.PeekOrAdd(addressOf(r), own); ok {
+	if known, ok, _ := l.addresses.PeekOrAdd(address, own); ok {
 		own = known
 	}
 	if !own.AllowN(now, 1) {
@@ -44,21 +41,4 @@ func (l *limiter) allow(r *http.Request, now time.Time) (wait time.Duration) {
 		return allTriesEvery
 	}
 	return 0
-}
-
-// addressOf returns the peer's address, of IPv6 the network that one household gets.
-func addressOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil || ip.Unmap().Is4() {
-		return host
-	}
-	network, err := ip.WithZone("").Prefix(64)
-	if err != nil {
-		return host
-	}
-	return network.String()
 }

@@ -30,7 +30,7 @@ type Page struct {
 }
 
 // Patience is how long a page may take for something that costs no conversion.
-const Patience = 15 * time.Second
+const Patience = time.Minute
 
 // Open starts a browser. The test is skipped where there is none. Errors on the console, those of the content
 // security policy among them, fail the test at its end.

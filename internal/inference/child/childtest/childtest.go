@@ -40,6 +40,11 @@ func Main(m *testing.M) {
 	if os.Getenv(variable) == "" {
 		os.Exit(m.Run())
 	}
+	Serve()
+}
+
+// Serve is the whole of a process that has the networks.
+func Serve() {
 	if err := child.Serve(context.Background(), Networks{}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -62,14 +62,22 @@ func Provision(ctx context.Context, cfg aws.Config, prefix string, visibility ti
 	return r, s.dropTestEvents(ctx, r, notifications)
 }
 
-// testEventPatience is how long the events may take that S3 sends to try a notification out.
-const testEventPatience = 2 * time.Second
+// testEventPatience is how long the events may take that S3 sends to try notifications out.
+const testEventPatience = time.Minute
 
-// dropTestEvents takes the events out of the queues that S3 sent to try the notifications out, as workers would.
+// dropTestEvents takes the events out of the queues that S3 sent to try the notifications out, as workers would: one for
+// each queue that a bucket tells of anything.
 func (s stack) dropTestEvents(ctx context.Context, r platformaws.Resources, notifications []platform.Notification) error {
-	want := map[platform.QueueName]int{}
+	type line struct {
+		bucket platform.BucketName
+		queue  platform.QueueName
+	}
+	tried, want := map[line]bool{}, map[platform.QueueName]int{}
 	for _, n := range notifications {
-		want[n.Queue]++
+		if l := (line{n.Bucket, n.Queue}); !tried[l] {
+			tried[l] = true
+			want[n.Queue]++
+		}
 	}
 	for q, n := range want {
 		url := r.QueueURLs[q]

@@ -3,8 +3,10 @@
 package onnx
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -31,11 +33,15 @@ type tensor struct {
 func newTensor(half bool, shape ...int64) (t tensor, err error) {
 	s := ort.NewShape(shape...)
 	t.values = make([]float32, s.FlattenedSize())
+	var made ort.Value
 	if half {
 		t.bytes = make([]byte, 2*len(t.values))
-		t.ort, err = ort.NewCustomDataTensor(s, t.bytes, ort.TensorElementDataTypeFloat16)
+		made, err = ort.NewCustomDataTensor(s, t.bytes, ort.TensorElementDataTypeFloat16)
 	} else {
-		t.ort, err = ort.NewTensor(s, t.values)
+		made, err = ort.NewTensor(s, t.values)
+	}
+	if err == nil { // else it is a nil pointer, which in an interface isn't nil
+		t.ort = made
 	}
 	return t, err
 }
@@ -58,34 +64,66 @@ func (b *binding) free() error {
 	return errors.Join(append(errs, b.in.free(), b.out.free())...)
 }
 
-// Infer implements depth.Net. Memory that a GPU doesn't have halves the batch, for good.
-func (m *Model) Infer(pictures []depth.Input) ([]depth.Map, error) {
+// Infer implements depth.Net.
+func (m *Model) Infer(pictures []depth.Input) ([]depth.Map, error) { return m.infer(pictures, nil) }
+
+// Until implements depth.Interruptible. A CPU's run ends before the network's next operator, a GPU's isn't cut off.
+func (m *Model) Until(ctx context.Context) depth.Net { return bounded{m, ctx} }
+
+// bounded is a network whose runs end with ctx.
+type bounded struct {
+	*Model
+	ctx context.Context
+}
+
+// Infer implements depth.Net.
+func (b bounded) Infer(pictures []depth.Input) ([]depth.Map, error) {
+	options, err := ort.NewRunOptions()
+	if err != nil {
+		return nil, err
+	}
+	var terminated error
+	told := make(chan struct{})
+	stop := context.AfterFunc(b.ctx, func() { terminated = options.Terminate(); close(told) })
+	maps, err := b.infer(pictures, options)
+	if !stop() {
+		<-told
+		err = errors.Join(context.Cause(b.ctx), terminated)
+	}
+	return maps, errors.Join(err, options.Destroy())
+}
+
+// infer runs the network with options, which may be nil. Memory that there isn't halves the batch, for good.
+func (m *Model) infer(pictures []depth.Input, options *ort.RunOptions) ([]depth.Map, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var maps []depth.Map
 	for len(maps) < len(pictures) {
 		some := pictures[len(maps):min(len(maps)+m.batch, len(pictures))]
-		done, err := m.inferBatch(some)
+		done, err := m.inferBatch(some, options)
 		if err != nil && m.batch > 1 && outOfMemory(err) {
 			m.batch /= 2
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("depth network %s: %w", m.out.name, err)
+			return nil, fmt.Errorf("depth network %s: %w", m.out.name, plain(err))
 		}
 		maps = append(maps, done...)
 	}
 	return maps, nil
 }
 
+// shortage are words of ONNX Runtime, of its arena, and of CUDA's libraries, cuBLAS and cuDNN, for memory that there isn't.
+var shortage = []string{"bad_alloc", "failed to allocate", "available memory", "out of memory", "alloc_failed"}
+
 func outOfMemory(err error) bool {
 	text := strings.ToLower(err.Error())
-	return strings.Contains(text, "out of memory") || strings.Contains(text, "failed to allocate") || strings.Contains(text, "available memory")
+	return slices.ContainsFunc(shortage, func(words string) bool { return strings.Contains(text, words) })
 }
 
 // inferBatch runs at most a batch. A smaller one is filled up, so that the shape, and with it every bit of the result,
 // doesn't depend on how many frames there are.
-func (m *Model) inferBatch(pictures []depth.Input) ([]depth.Map, error) {
+func (m *Model) inferBatch(pictures []depth.Input, options *ort.RunOptions) ([]depth.Map, error) {
 	w, h := pictures[0].W, pictures[0].H
 	if err := m.bind(m.batch, w, h); err != nil {
 		return nil, err
@@ -102,7 +140,7 @@ func (m *Model) inferBatch(pictures []depth.Input) ([]depth.Map, error) {
 	if b.in.bytes != nil {
 		toHalf(b.in.bytes, b.in.values)
 	}
-	if err := m.run(b); err != nil {
+	if err := m.run(b, options); err != nil {
 		return nil, err
 	}
 	if b.out.bytes != nil {
@@ -127,36 +165,39 @@ func (m *Model) bind(batch, w, h int) (err error) {
 		return err
 	}
 	b := &binding{batch: batch, w: w, h: h}
-	if b.in, err = newTensor(m.in.half, int64(batch), 3, int64(h), int64(w)); err == nil {
+	if b.in, err = newTensor(m.in.half, m.inputShape(batch, w, h)...); err == nil {
 		m.bound = b
 	}
 	return err
 }
 
 // run runs the network on what is in b. The first run finds out the output's shape, of which memory is made for all
-// others.
-func (m *Model) run(b *binding) error {
-	if b.io != nil {
+// others. That is bound to the session where a GPU has to copy it; bound runs can't be cut off.
+func (m *Model) run(b *binding, options *ort.RunOptions) error {
+	switch {
+	case b.io != nil:
 		return m.session.RunWithBinding(b.io)
+	case b.out.ort != nil:
+		return m.session.RunWithOptions([]ort.Value{b.in.ort}, []ort.Value{b.out.ort}, options)
 	}
 	first := m.firstRun
 	if m.out.half {
 		first = m.firstHalfRun
 	}
-	err := first(b)
-	if err == nil {
-		b.io, err = m.session.CreateIoBinding()
+	if err := first(b, options); err != nil || m.provider == CPU {
+		return err
 	}
-	if err != nil {
+	var err error
+	if b.io, err = m.session.CreateIoBinding(); err != nil {
 		return err
 	}
 	return errors.Join(b.io.BindInput(m.in.name, b.in.ort), b.io.BindOutput(m.out.name, b.out.ort))
 }
 
 // firstRun lets the runtime make the output.
-func (m *Model) firstRun(b *binding) error {
+func (m *Model) firstRun(b *binding, options *ort.RunOptions) error {
 	outs := []ort.Value{nil}
-	if err := m.session.Run([]ort.Value{b.in.ort}, outs); err != nil {
+	if err := m.session.RunWithOptions([]ort.Value{b.in.ort}, outs, options); err != nil {
 		return err
 	}
 	made, ok := outs[0].(*ort.Tensor[float32])
@@ -173,7 +214,7 @@ func (m *Model) firstRun(b *binding) error {
 
 // firstHalfRun does without the runtime's own output, which the library can't read in 16 bits: sizes that the network
 // leaves open are taken to be the picture's.
-func (m *Model) firstHalfRun(b *binding) error {
+func (m *Model) firstHalfRun(b *binding, options *ort.RunOptions) error {
 	shape := m.out.shape.Clone()
 	sides := []int64{int64(b.w), int64(b.h)}
 	for i := len(shape) - 1; i >= 0; i-- {
@@ -189,27 +230,24 @@ func (m *Model) firstHalfRun(b *binding) error {
 	if err := b.makeOutput(true, shape); err != nil {
 		return err
 	}
-	return m.session.Run([]ort.Value{b.in.ort}, []ort.Value{b.out.ort})
-}
-
-// makeOutput makes the memory for outputs of a shape.
-func (b *binding) makeOutput(half bool, shape ort.Shape) (err error) {
-	if b.mapW, b.mapH, err = mapSize(shape, b.batch); err == nil {
-		b.out, err = newTensor(half, shape...)
+	err := m.session.RunWithOptions([]ort.Value{b.in.ort}, []ort.Value{b.out.ort}, options)
+	if err == nil {
+		return nil
 	}
+	if strings.Contains(err.Error(), "shape verification failed") {
+		err = fmt.Errorf("a 16-bit map of another size than the picture's: use the network's 32-bit form (%w)", plain(err))
+	}
+	err = errors.Join(err, b.out.free())
+	b.out = tensor{} // the next run is the first again
 	return err
 }
 
-// mapSize reads an output's shape: [batch, height, width], with ones anywhere.
-func mapSize(s ort.Shape, batch int) (w, h int, err error) {
-	var sides []int
-	for i, n := range s {
-		if n != 1 && !(i == 0 && len(s) > 2 && n == int64(batch)) {
-			sides = append(sides, int(n))
-		}
+// makeOutput makes the memory for outputs of a shape.
+func (b *binding) makeOutput(half bool, shape ort.Shape) error {
+	w, h, err := mapSize(shape, b.batch)
+	if err == nil {
+		b.mapW, b.mapH = w, h
+		b.out, err = newTensor(half, shape...)
 	}
-	if len(sides) != 2 || s.FlattenedSize() != int64(batch*sides[0]*sides[1]) {
-		return 0, 0, fmt.Errorf("the output's shape is %s: use a network that gives [batch, height, width]", s)
-	}
-	return sides[1], sides[0], nil
+	return err
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -91,24 +92,16 @@ func Open(path string, spec depth.Spec, c Config) (*Model, error) {
 
 // inspect reads the network's input and output, and reports whether it takes several pictures at once.
 func (m *Model) inspect() (dynamic bool, err error) {
-	plain, err := ort.NewSessionOptions()
+	ins, outs, err := m.ports()
 	if err != nil {
 		return false, err
-	}
-	defer plain.Destroy()
-	if err := plain.SetGraphOptimizationLevel(ort.GraphOptimizationLevelDisableAll); err != nil {
-		return false, err
-	}
-	ins, outs, err := ort.GetInputOutputInfoWithOptions(m.path, plain)
-	if err != nil {
-		return false, fmt.Errorf("not a network that ONNX Runtime %s can read: %w", ort.GetVersion(), err)
 	}
 	if len(ins) != 1 {
 		return false, fmt.Errorf("the network has %d inputs: use one that takes a picture alone", len(ins))
 	}
 	in := ins[0]
-	if d := in.Dimensions; len(d) != 4 || d[1] != 3 && d[1] != -1 {
-		return false, fmt.Errorf("the network's input %s is %s: use one that takes [batch, 3, height, width]", in.Name, d)
+	if err := checkInput(in); err != nil {
+		return false, err
 	}
 	if m.in, err = newPort(in); err != nil {
 		return false, err
@@ -116,15 +109,37 @@ func (m *Model) inspect() (dynamic bool, err error) {
 	if m.out, err = newPort(chooseOutput(outs)); err != nil {
 		return false, err
 	}
-	m.spec.FixedH, m.spec.FixedW = int(max(in.Dimensions[2], 0)), int(max(in.Dimensions[3], 0))
+	m.spec.FixedW, m.spec.FixedH = fixedSides(in.Dimensions)
 	return in.Dimensions[0] < 0, nil
 }
 
-// chooseOutput prefers the contract's name over the first output.
+// ports returns what the network takes and gives.
+func (m *Model) ports() (ins, outs []ort.InputOutputInfo, err error) {
+	o, err := ort.NewSessionOptions()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer o.Destroy()
+	if err := o.SetGraphOptimizationLevel(ort.GraphOptimizationLevelDisableAll); err != nil {
+		return nil, nil, err
+	}
+	ins, outs, err = ort.GetInputOutputInfoWithOptions(m.path, o)
+	if err == nil {
+		return ins, outs, nil
+	}
+	err = plain(err)
+	if what := alien(m.path); what != "" {
+		err = fmt.Errorf("it is %s", what)
+	}
+	return nil, nil, fmt.Errorf("not a network that ONNX Runtime %s can read: %w", ort.GetVersion(), err)
+}
+
+// chooseOutput prefers the contract's name, then the next most usual one, over the first output: others may be confidence,
+// sky, or the camera.
 func chooseOutput(outs []ort.InputOutputInfo) ort.InputOutputInfo {
-	for _, o := range outs {
-		if o.Name == "predicted_depth" {
-			return o
+	for _, name := range []string{"predicted_depth", "depth"} {
+		if i := slices.IndexFunc(outs, func(o ort.InputOutputInfo) bool { return o.Name == name }); i >= 0 {
+			return outs[i]
 		}
 	}
 	if len(outs) == 0 {
@@ -156,7 +171,7 @@ func (m *Model) start(c Config) error {
 			m.provider = p
 			return nil
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", p, err))
+		errs = append(errs, fmt.Errorf("%s: %w", p, plain(err)))
 	}
 	if len(wanted) == 1 {
 		return fmt.Errorf("--depth-provider %w", errs[0])
@@ -229,6 +244,13 @@ func (m *Model) Batch() int {
 	defer m.mu.Unlock()
 	return m.batch
 }
+
+// SizeBound reports whether the first run of each size of picture takes longer than others: a GPU chooses its kernels by
+// the size.
+func (m *Model) SizeBound() bool { return m.provider != CPU }
+
+// Provider returns what computes the network: never Auto.
+func (m *Model) Provider() Provider { return m.provider }
 
 // String says what computes the network.
 func (m *Model) String() string {

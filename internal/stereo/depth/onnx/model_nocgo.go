@@ -29,6 +29,9 @@ func (*Model) Batch() int { return 1 }
 // Infer implements depth.Net.
 func (*Model) Infer([]depth.Input) ([]depth.Map, error) { return nil, ErrUnavailable }
 
+// Provider returns what computes the network.
+func (*Model) Provider() Provider { return CPU }
+
 // String says what computes the network.
 func (*Model) String() string { return "nothing" }
 

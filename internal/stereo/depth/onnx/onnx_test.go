@@ -9,7 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+
+	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/stereospot/stereospot/internal/stereo/depth"
 	"github.com/stereospot/stereospot/internal/stereo/depth/onnx/onnxtest"
@@ -60,7 +63,9 @@ func infer(t *testing.T, m *Model, pictures ...depth.Input) []depth.Map {
 func TestEveryKindOfNetworkGivesTheBrightnessAsDepth(t *testing.T) {
 	for name, k := range map[string]onnxtest.Kind{
 		"single": {}, "half": {Half: true}, "fixed": {Fixed: true}, "fixed half": {Fixed: true, Half: true}, "metric": {Metric: true},
-		"other names and shape": {Plane: true},
+		"other names and shape": {Plane: true}, "views": {Views: true}, "views, half": {Views: true, Half: true},
+		"views, fixed": {Views: true, Fixed: true}, "views, fixed half": {Views: true, Fixed: true, Half: true},
+		"distances of views by another name": {Views: true, Metric: true, Plane: true},
 	} {
 		m := open(t, k, Config{Provider: CPU})
 		w, h := m.Spec().Size(640, 360)
@@ -100,21 +105,31 @@ func patchMean(p depth.Input, px, py int) float64 {
 }
 
 func TestBitsDependOnThePictureAlone(t *testing.T) {
+	for _, k := range []onnxtest.Kind{{}, {Views: true}} {
+		bitsDependOnThePictureAlone(t, k)
+	}
+}
+
+func bitsDependOnThePictureAlone(t *testing.T, k onnxtest.Kind) {
+	t.Helper()
 	var pictures []depth.Input
 	for i := range 7 {
 		pictures = append(pictures, scene(84, 56, i))
 	}
-	single := open(t, onnxtest.Kind{}, Config{Provider: CPU, Threads: 1})
+	single := open(t, k, Config{Provider: CPU, Threads: 1})
 	want := infer(t, single, pictures...)
-	several := open(t, onnxtest.Kind{}, Config{Provider: CPU, Threads: 3})
-	several.batch = 3 // as on a GPU
+	several := open(t, k, Config{Provider: CPU, Threads: 3})
+	several.batch, several.provider = 3, CUDA // that is how GPUs are run: with bound memory
+	if infer(t, several, pictures[0]); several.bound.io == nil {
+		t.Error("the memory isn't bound")
+	}
 	for name, got := range map[string][]depth.Map{
 		"again": infer(t, single, pictures...), "threads and batches of three": infer(t, several, pictures...),
 		"another order": reversed(infer(t, several, reversed(pictures)...)), "alone": infer(t, several, pictures[6]),
 	} {
 		for i, m := range got {
 			if !slices.Equal(m.D, want[len(want)-len(got)+i].D) {
-				t.Errorf("%s: map %d differs", name, i)
+				t.Errorf("%+v, %s: map %d differs", k, name, i)
 			}
 		}
 	}
@@ -143,7 +158,7 @@ func TestMirroredPictureGivesTheMirroredMap(t *testing.T) {
 func TestFramesOfOneSizeShareTheirMemory(t *testing.T) {
 	m := open(t, onnxtest.Kind{}, Config{Provider: CPU})
 	p := scene(280, 196, 3)
-	infer(t, m, p, p) // finds the shape, then binds
+	infer(t, m, p, p) // finds the shape, then makes the memory
 	bound := m.bound
 	per := testing.AllocsPerRun(5, func() { infer(t, m, p) })
 	if m.bound != bound {
@@ -182,10 +197,89 @@ func TestTroubleIsOneLineThatSaysWhatToDo(t *testing.T) {
 	}
 }
 
+func TestInputsThatAreNoPictureAloneAreRefusedInOneLine(t *testing.T) {
+	for want, shape := range map[string]ort.Shape{
+		"wants 2 views of a scene at once": {1, 2, 3, 56, 56},
+		"[batch, 3, height, width] or":     {-1, 4, -1, -1},
+		"input in is [-1 3 -1]":            {-1, 3, -1},
+		"use one that takes [":             {1, 1, 1, 3, 56, 56},
+		"wants 2 pictures at once":         {2, 3, 56, 56},
+		"40000×40000 are too large":        {1, 3, 40000, 40000},
+		"2×4611686018427387904 are too":    {1, 3, 1 << 62, 2},
+		"0×16385 are too large":            {-1, 3, 16385, -1},
+	} {
+		err := checkInput(ort.InputOutputInfo{Name: "in", Dimensions: shape})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%v: %v", shape, err)
+		}
+	}
+	for _, shape := range []ort.Shape{{-1, -1, 3, -1, -1}, {1, 1, 3, 56, 42}, {-1, -1, -1, -1, -1}, {1, 3, 56, 42}, {1, 3, 2072, 8288}} {
+		if err := checkInput(ort.InputOutputInfo{Dimensions: shape}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestOutputsThatAreNoMapAreRefusedInOneLine(t *testing.T) {
+	for want, shape := range map[string]ort.Shape{
+		"[2 56 0]: use a network that gives": {2, 56, 0},
+		"[2 3 56 42]: use a network":         {2, 3, 56, 42},
+		"[1 1 1 1]: use a network":           {1, 1, 1, 1},
+		"[1 56 42], of 2 pictures":           {1, 56, 42},
+		"16385×2 is too large":               {2, 2, 16385},
+		"16384×16384 is too large":           {2, 16384, 1, 16384},
+		"2×4611686018427387904 is too":       {2, 1 << 62, 2},
+	} {
+		if _, _, err := mapSize(shape, 2); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%v: %v", shape, err)
+		}
+	}
+	for _, shape := range []ort.Shape{{2, 56, 42}, {2, 1, 56, 42}, {2, 56, 42, 1}} {
+		if w, h, err := mapSize(shape, 2); w != 42 || h != 56 || err != nil {
+			t.Errorf("%v is %d×%d, %v", shape, w, h, err)
+		}
+	}
+	for _, half := range []bool{false, true} {
+		m := open(t, onnxtest.Kind{Empty: true, Half: half}, Config{Provider: CPU})
+		for range 2 { // a network that has failed still fails, and closes
+			_, err := m.Infer([]depth.Input{scene(84, 56, 1)})
+			if err == nil || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "32-bit form") != half {
+				t.Errorf("maps without columns, half %v: %v", half, err)
+			}
+		}
+	}
+}
+
+func TestWeightsInAFileOfTheirOwnAreFoundBesideTheNetwork(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "model.onnx")
+	network, weights := onnxtest.Apart(onnxtest.Kind{Views: true}, "model.onnx_data")
+	for name, content := range map[string][]byte{path: network, path + "_data": weights} {
+		if err := os.WriteFile(name, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apart, err := Open(path, imageNet, Config{Library: onnxtest.Library(t), Provider: CPU})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer apart.Close()
+	p := scene(84, 56, 1)
+	if got, want := infer(t, apart, p)[0], infer(t, open(t, onnxtest.Kind{Views: true}, Config{Provider: CPU}), p)[0]; !slices.Equal(got.D, want.D) {
+		t.Error("the network in two files gives another map")
+	}
+	if err := os.Remove(path + "_data"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path, imageNet, Config{}); err == nil || !strings.Contains(err.Error(), "model.onnx_data") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("without its weights: %v", err)
+	}
+}
+
 func TestLibraryIsLookedForAndItsAbsenceExplained(t *testing.T) {
 	t.Setenv("ORT_LIB", "")
 	dir := t.TempDir()
-	for _, name := range []string{"libonnxruntime.so.1.24.4", "libonnxruntime.so.1.25.0"} {
+	for _, name := range []string{"libonnxruntime.so.1.9.0", "libonnxruntime.so.1.24.4", "libonnxruntime.so.1.25.0"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -193,9 +287,13 @@ func TestLibraryIsLookedForAndItsAbsenceExplained(t *testing.T) {
 	if got := newestLibrary(dir); filepath.Base(got) != "libonnxruntime.so.1.25.0" {
 		t.Errorf("found %q", got)
 	}
-	_, err := FindLibrary(filepath.Join(dir, "other.so"))
-	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "pip install onnxruntime") {
-		t.Errorf("a library that isn't there: %v", err)
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe.so"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"other.so", "pipe.so", "."} {
+		if _, err := FindLibrary(filepath.Join(dir, name)); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "pip install onnxruntime") {
+			t.Errorf("%s as a library: %v", name, err)
+		}
 	}
 	t.Setenv("ORT_LIB", filepath.Join(dir, "libonnxruntime.so.1.24.4"))
 	if got, err := FindLibrary(""); err != nil || got != os.Getenv("ORT_LIB") {

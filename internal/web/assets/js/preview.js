@@ -17,6 +17,7 @@ export class Preview {
     this.options = options;
     this.image = figure.querySelector("img");
     this.words = figure.querySelector("[data-words]");
+    this.note = figure.querySelector("[data-note]");
     this.moment = figure.querySelector("[data-moment]");
     figure.addEventListener("input", () => this.ask());
   }
@@ -45,6 +46,7 @@ export class Preview {
     try {
       const answer = await patiently(() => send(`/api/v1/jobs/${this.#job}/preview?${query}`, { signal }), signal);
       this.#measure(answer.headers);
+      this.#remark(answer.headers.get("X-Preview-Note") ?? "");
       this.#show(await answer.blob());
       this.#shown = query;
       this.#busy(false);
@@ -56,10 +58,11 @@ export class Preview {
   }
 
   #query() {
-    const { stereo } = this.options();
+    const { stereo, depth } = this.options();
     const kind = this.figure.querySelector("[name=kind]:checked").value;
     const query = { at: this.moment.value, kind };
-    if (kind === "anaglyph") Object.assign(query, stereo);
+    if (kind !== "frame") query.depth = depth.model;
+    if (kind !== "frame") Object.assign(query, stereo);
     return String(new URLSearchParams(query));
   }
 
@@ -70,6 +73,12 @@ export class Preview {
     this.moment.dataset.length = length;
     this.moment.max = Math.max(0, length - 0.05).toFixed(2);
     this.#sayMoment();
+  }
+
+  // remark says what the film will have that the picture hasn't.
+  #remark(text) {
+    this.note.textContent = text;
+    this.note.hidden = !text;
   }
 
   #sayMoment() {

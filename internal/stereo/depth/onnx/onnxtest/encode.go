@@ -2,6 +2,7 @@ package onnxtest
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -20,6 +21,9 @@ const (
 	attributeInts = 7
 )
 
+// locationOutside is TensorProto's word for values in another file.
+const locationOutside = 1
+
 // message is a protocol buffer under way; its field numbers are those of onnx.proto.
 type message []byte
 
@@ -37,6 +41,9 @@ func (m *message) text(field protowire.Number, v string) { m.bytes(field, []byte
 type graph struct {
 	message
 	kind int // of the values
+	// outside is the name of the file that has the weights, which collect in weightsOutside; empty: the graph itself has them.
+	outside        string
+	weightsOutside []byte
 }
 
 // node adds an operator with one output.
@@ -84,6 +91,25 @@ func (g *graph) tensor(name string, kind int, shape []int64, raw []byte) {
 	g.bytes(5, t)
 }
 
+// tensorOutside adds a constant whose values are in the other file.
+func (g *graph) tensorOutside(name string, kind int, shape []int64, raw []byte) {
+	var t message
+	for _, n := range shape {
+		t.number(1, n)
+	}
+	t.number(2, int64(kind))
+	t.text(8, name)
+	for _, e := range [][2]string{{"location", g.outside}, {"offset", fmt.Sprint(len(g.weightsOutside))}, {"length", fmt.Sprint(len(raw))}} {
+		var entry message
+		entry.text(1, e[0])
+		entry.text(2, e[1])
+		t.bytes(13, entry)
+	}
+	t.number(14, locationOutside)
+	g.bytes(5, t)
+	g.weightsOutside = append(g.weightsOutside, raw...)
+}
+
 // weights adds constants of the graph's kind.
 func (g *graph) weights(name string, shape []int64, values ...float32) {
 	var raw []byte
@@ -93,6 +119,10 @@ func (g *graph) weights(name string, shape []int64, values ...float32) {
 		} else {
 			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
 		}
+	}
+	if g.outside != "" {
+		g.tensorOutside(name, g.kind, shape, raw)
+		return
 	}
 	g.tensor(name, g.kind, shape, raw)
 }
@@ -120,17 +150,21 @@ func (g *graph) integers(name string, values ...int64) {
 	g.tensor(name, typeInt64, []int64{int64(len(values))}, raw)
 }
 
-// port describes an input or output. A size of 0 is any.
-func (g *graph) port(field protowire.Number, name string, sizes ...int64) {
+// size is one of a shape's: a name where n is 0, which is any.
+type size struct {
+	name string
+	n    int64
+}
+
+// port describes an input or output.
+func (g *graph) port(field protowire.Number, name string, sizes ...size) {
 	var shape message
-	names := []string{"batch_size", "height", "width"}
-	for _, n := range sizes {
+	for _, s := range sizes {
 		var d message
-		if n > 0 {
-			d.number(1, n)
+		if s.n > 0 {
+			d.number(1, s.n)
 		} else {
-			d.text(2, names[0])
-			names = names[1:]
+			d.text(2, s.name)
 		}
 		shape.bytes(1, d)
 	}
@@ -145,14 +179,20 @@ func (g *graph) port(field protowire.Number, name string, sizes ...int64) {
 
 // model wraps the graph, of operator set 17, up.
 func (g *graph) model(in, out string, k Kind) []byte {
-	var batch, w, h int64
+	batch, views, h, w := size{name: "batch_size"}, size{name: "num_images"}, size{name: "height"}, size{name: "width"}
 	if k.Fixed {
-		batch, w, h = 1, FixedW, FixedH
+		batch.n, views.n, h.n, w.n = 1, 1, FixedH, FixedW
 	}
-	g.port(11, in, batch, 3, h, w)
-	if k.Plane {
-		g.port(12, out, batch, 1, h, w)
-	} else {
+	switch {
+	case k.Views:
+		g.port(11, in, batch, views, size{n: 3}, h, w)
+		g.port(12, confidence, batch, views, h, w)
+		g.port(12, out, batch, views, h, w)
+	case k.Plane:
+		g.port(11, in, batch, size{n: 3}, h, w)
+		g.port(12, out, batch, size{n: 1}, h, w)
+	default:
+		g.port(11, in, batch, size{n: 3}, h, w)
 		g.port(12, out, batch, h, w)
 	}
 	g.text(2, "depth")

@@ -3,6 +3,8 @@
 package onnxtest
 
 import (
+	"cmp"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,8 +16,12 @@ type Kind struct {
 	Fixed   bool    // [1, 3, FixedH, FixedW] only
 	Metric  bool    // the output is distance
 	Plane   bool    // the output is [batch, 1, height, width], and all names are others
+	Views   bool    // as Depth Anything 3: [batch, views, 3, height, width], and a confidence, which comes first
 	Failing bool    // it loads, but no run ends well
+	Empty   bool    // its maps have no columns
 	Gain    float32 // of the output; 0 is 1. Networks of different gain are different files with the same maps
+	// Wide and Deep add Deep convolutions of Wide channels that change nothing, for runs that take memory or time.
+	Wide, Deep int
 }
 
 // The size of fixed networks.
@@ -32,6 +38,12 @@ func Write(t testing.TB, k Kind) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// Apart returns a network in two files: the graph, and its weights, which it looks for beside itself under a name.
+func Apart(k Kind, name string) (network, weights []byte) {
+	g := graph{kind: k.element(), outside: name}
+	return g.network(k), g.weightsOutside
 }
 
 // Library returns ONNX Runtime's library, which `make setup-test` installs, and fails the test where it isn't there.
@@ -60,42 +72,92 @@ func exists(path string) bool {
 
 // Bytes returns a network.
 func Bytes(k Kind) []byte {
-	in, out, kind := "pixel_values", "predicted_depth", typeFloat
+	g := graph{kind: k.element()}
+	return g.network(k)
+}
+
+// element is the type of the network's values.
+func (k Kind) element() int {
+	if k.Half {
+		return typeHalf
+	}
+	return typeFloat
+}
+
+// network adds the whole to an empty graph and wraps it up.
+func (g *graph) network(k Kind) []byte {
+	in, out := "pixel_values", "predicted_depth"
 	if k.Plane {
 		in, out = "image", "depth"
 	}
-	if k.Half {
-		kind = typeHalf
+	picture := in
+	if k.Views { // fails on more than one
+		g.integers("view", 1)
+		g.node("Squeeze", []string{in, "view"}, "the only view")
+		picture = "the only view"
 	}
-	gain := k.Gain
-	if gain == 0 {
-		gain = 1
+	last := g.depth(picture, k)
+	switch {
+	case k.Views:
+		g.node("Neg", []string{last}, confidence)
+		g.node("Identity", []string{last}, out)
+	case k.Plane:
+		g.node("Identity", []string{last}, out)
+	default:
+		g.integers("axis", 1)
+		g.node("Squeeze", []string{last, "axis"}, out)
 	}
-	g := graph{kind: kind}
+	return g.model(in, out, k)
+}
+
+// confidence is the output that isn't depth.
+const confidence = "confidence"
+
+// depth adds what turns pictures [batch, 3, height, width] into maps [batch, 1, height, width], and returns the maps' name.
+func (g *graph) depth(picture string, k Kind) string {
+	gain := cmp.Or(k.Gain, 1)
 	// What undoes the normalisation, and weighs red, green and blue as BT.709 does.
 	g.weights("luma", []int64{1, 3, 1, 1}, gain*0.2126*0.229, gain*0.7152*0.224, gain*0.0722*0.225)
 	g.weights("black", []int64{1}, gain*(0.2126*0.485+0.7152*0.456+0.0722*0.406))
-	g.node("Conv", []string{in, "luma", "black"}, "luminance")
+	g.node("Conv", []string{picture, "luma", "black"}, "luminance")
 	g.node("AveragePool", []string{"luminance"}, "patches", ints("kernel_shape", 14, 14), ints("strides", 14, 14))
 	g.scales("grow", 1, 1, 14, 14)
 	g.node("Resize", []string{"patches", "", "grow"}, "near", text("mode", "linear"), text("coordinate_transformation_mode", "half_pixel"))
 	last := "near"
+	if k.Wide > 0 {
+		last = g.nothing(last, k.Wide, k.Deep)
+	}
 	if k.Metric {
 		g.weights("farthest", []int64{1}, 0.1)
 		g.node("Add", []string{last, "farthest"}, "inverse")
 		g.node("Reciprocal", []string{"inverse"}, "distance")
 		last = "distance"
 	}
+	if k.Empty {
+		g.integers("none", 0)
+		g.integers("columns", 3)
+		g.node("Slice", []string{last, "none", "none", "columns"}, "nothing")
+		last = "nothing"
+	}
 	if k.Failing {
 		g.weights("misfit", []int64{1, 1, 3, 5}, make([]float32, 15)...)
 		g.node("Add", []string{last, "misfit"}, "never")
 		last = "never"
 	}
-	if k.Plane {
-		g.node("Identity", []string{last}, out)
-	} else {
-		g.integers("axis", 1)
-		g.node("Squeeze", []string{last, "axis"}, out)
+	return last
+}
+
+// nothing adds layers of convolutions to a value, and to that value what comes of them: zeros. It returns the sum's name.
+func (g *graph) nothing(value string, wide, deep int) string {
+	n := int64(wide)
+	g.weights("widen", []int64{n, 1, 1, 1}, make([]float32, n)...)
+	g.weights("keep", []int64{n, n, 3, 3}, make([]float32, 9*n*n)...)
+	g.weights("narrow", []int64{1, n, 1, 1}, make([]float32, n)...)
+	g.node("Conv", []string{value, "widen"}, "layer 0")
+	for i := range deep {
+		g.node("Conv", []string{fmt.Sprint("layer ", i), "keep"}, fmt.Sprint("layer ", i+1), ints("pads", 1, 1, 1, 1))
 	}
-	return g.model(in, out, k)
+	g.node("Conv", []string{fmt.Sprint("layer ", deep), "narrow"}, "zeros")
+	g.node("Add", []string{value, "zeros"}, "sum")
+	return "sum"
 }
