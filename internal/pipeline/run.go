@@ -59,16 +59,31 @@ func (p *Pipeline) runOnce(ctx context.Context, jobID string, parallel int) erro
 		return err
 	}
 	if err := p.convertSegments(ctx, j, plan, max(parallel, 1)); err != nil {
-		return err
+		return p.rechunked(ctx, j, err)
 	}
 	return p.Reassemble(ctx, jobID)
 }
 
+// rechunked returns err, as an ErrRechunk if the job was sent back to chunking since it was j. The segment that had it sent
+// back needn't be the first to fail: the others lose their input from that moment on.
+func (p *Pipeline) rechunked(ctx context.Context, j job.Job, err error) error {
+	if errors.Is(err, ErrRechunk) {
+		return err
+	}
+	now, getErr := p.Jobs.Get(ctx, j.ID)
+	if getErr == nil && now.Lossless && !j.Lossless {
+		return fmt.Errorf("%w (%w)", ErrRechunk, err)
+	}
+	return err
+}
+
 // convertSegments converts every segment, parallel of them at a time. A segment whose frames are all handed to its encoder
 // doesn't count any more: the encoder has dozens of them still to do, and what makes depth and views would rest
-// meanwhile. One segment at most is in that state while others take its place.
+// meanwhile. One segment at most is in that state while others take its place. Once one has failed, none begins.
 func (p *Pipeline) convertSegments(ctx context.Context, j job.Job, plan *media.Plan, parallel int) error {
-	g, ctx := errgroup.WithContext(ctx)
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	var g errgroup.Group
 	g.SetLimit(parallel + 1)
 	places := make(chan struct{}, parallel)
 	for _, s := range plan.Segments {
@@ -76,7 +91,11 @@ func (p *Pipeline) convertSegments(ctx context.Context, j job.Job, plan *media.P
 		g.Go(func() error {
 			leave := sync.OnceFunc(func() { <-places })
 			defer leave()
-			return p.convertSegment(ctx, j, plan, s, leave)
+			err := p.convertSegment(ctx, j, plan, s, leave)
+			if err != nil {
+				fail(err) // before the place is free, lest another begin
+			}
+			return err
 		})
 	}
 	return g.Wait()
