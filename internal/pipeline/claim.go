@@ -22,29 +22,29 @@ func (e *WaitError) Unwrap() error { return e.Err }
 
 var errClaimed = errors.New("the segment is being converted by another")
 
-// claims are the outputs that this process is making.
+// claims are names of what a goroutine of this process has for itself.
 type claims struct {
-	mu   sync.Mutex
-	made map[string]bool
+	mu    sync.Mutex
+	taken map[string]bool
 }
 
-func (c *claims) take(key string) bool {
+func (c *claims) take(name string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.made[key] {
+	if c.taken[name] {
 		return false
 	}
-	if c.made == nil {
-		c.made = map[string]bool{}
+	if c.taken == nil {
+		c.taken = map[string]bool{}
 	}
-	c.made[key] = true
+	c.taken[name] = true
 	return true
 }
 
-func (c *claims) free(key string) {
+func (c *claims) free(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.made, key)
+	delete(c.taken, name)
 }
 
 // claim runs work unless the output is being made already: by this process, or by another whose progress is

@@ -12,20 +12,20 @@ import (
 // platform.ErrLeaseHeld while the job is being reassembled.
 func (p *Pipeline) erase(ctx context.Context, j job.Job) error {
 	// Having the lease says that nobody reassembles; releasing it removes what a dead holder left.
-	name := reassemblyLease(j.ID)
-	if err := p.Leases.Acquire(ctx, name, p.Owner, p.leaseTime()); err != nil {
-		return err
-	}
-	if err := p.eraseObjects(ctx, j.ID); err != nil {
-		return errors.Join(err, p.Leases.Release(ctx, name, p.Owner))
-	}
-	if j.UploadID != "" {
-		if err := p.Uploads.Abort(ctx, job.SourceKey(j.ID), j.UploadID); err != nil {
+	if err := p.withLease(ctx, reassemblyLease(j.ID), func(ctx context.Context) error {
+		if err := p.eraseObjects(ctx, j.ID); err != nil {
 			return err
 		}
+		if j.UploadID != "" {
+			if err := p.Uploads.Abort(ctx, job.SourceKey(j.ID), j.UploadID); err != nil {
+				return err
+			}
+		}
+		return errors.Join(p.Completions.Forget(ctx, j.ID), p.Progress.Clear(ctx, j.ID))
+	}); err != nil {
+		return err
 	}
-	return errors.Join(
-		p.Completions.Forget(ctx, j.ID), p.Progress.Clear(ctx, j.ID), p.Leases.Release(ctx, name, p.Owner), p.Jobs.Delete(ctx, j.ID))
+	return p.Jobs.Delete(ctx, j.ID)
 }
 
 // eraseObjects removes every object of a job.

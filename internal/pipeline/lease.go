@@ -16,8 +16,13 @@ func (p *Pipeline) leaseTime() time.Duration {
 }
 
 // withLease runs work while holding a lease, renewed at a third of its time. Losing it cancels the work, and
-// the error is platform.ErrLeaseLost then.
+// the error is platform.ErrLeaseLost then; it is platform.ErrLeaseHeld while somebody else has the lease, in this
+// process too.
 func (p *Pipeline) withLease(ctx context.Context, name string, work func(context.Context) error) error {
+	if !p.leases.take(name) { // the store tells processes apart, and would grant it to this one again
+		return &WaitError{Delay: min(p.freshness(), p.leaseTime()/4), Err: platform.ErrLeaseHeld}
+	}
+	defer p.leases.free(name)
 	if err := p.Leases.Acquire(ctx, name, p.Owner, p.leaseTime()); err != nil {
 		return err
 	}

@@ -45,7 +45,8 @@ type Pipeline struct {
 	// Traces makes a span of each step that a message asks for; nil makes none.
 	Traces trace.TracerProvider
 
-	claims claims
+	claims claims // outputs that are being made here
+	leases claims // leases that are held here
 	rows   rows
 	tidied atomic.Int64 // when Reconcile tidied up last, epoch nanoseconds
 	served served       // what Reconcile has learnt of the queues

@@ -231,16 +231,11 @@ func (r *repairing) busyWith(ctx context.Context, j job.Job) (bool, error) {
 	case job.Reassembling:
 		lease = reassemblyLease(j.ID)
 	}
-	// An owner of its own: this process may be the one that holds the lease.
-	owner := r.Owner + "/reconciler"
-	err := r.Leases.Acquire(ctx, lease, owner, r.leaseTime())
+	err := r.withLease(ctx, lease, func(context.Context) error { return nil })
 	if errors.Is(err, platform.ErrLeaseHeld) {
 		return true, nil
 	}
-	if err != nil {
-		return false, err
-	}
-	return false, r.Leases.Release(ctx, lease, owner)
+	return false, err
 }
 
 // verdict returns why a job that stands still is to be failed, or "".

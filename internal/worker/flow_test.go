@@ -160,18 +160,6 @@ func (q *faultyQueue) Receive(ctx context.Context, limit int, wait time.Duration
 // run sets workers and reconciler going until stop or the test's end.
 func (f *flow) run(t *testing.T) {
 	t.Helper()
-	f.start(t, func(ctx context.Context) {
-		for pause.For(ctx, 50*time.Millisecond) == nil {
-			if _, err := f.Reconcile(ctx); err != nil && ctx.Err() == nil {
-				t.Errorf("reconcile: %v", err)
-			}
-		}
-	})
-}
-
-// start sets workers going, and what looks after them, until stop or the test's end.
-func (f *flow) start(t *testing.T, reconciler func(ctx context.Context)) {
-	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	soft := make(chan struct{})
 	var all sync.WaitGroup
@@ -184,20 +172,19 @@ func (f *flow) start(t *testing.T, reconciler func(ctx context.Context)) {
 		})
 		all.Go(func() { w.Run(ctx, soft) })
 	}
-	all.Go(func() { reconciler(ctx) })
+	all.Go(func() {
+		for pause.For(ctx, 50*time.Millisecond) == nil {
+			if _, err := f.Reconcile(ctx); err != nil && ctx.Err() == nil {
+				t.Errorf("reconcile: %v", err)
+			}
+		}
+	})
 	f.stop = sync.OnceFunc(func() { close(soft); cancel(); all.Wait() })
 	t.Cleanup(f.stop)
 }
 
-// submit makes a started job and uploads its film. The upload is recorded: or Reconcile, which may be quicker than the
-// film's own event, would send that again, and a process may split a film twice at a time.
+// submit makes a started job and uploads its film.
 func (f *flow) submit(t *testing.T) string {
-	t.Helper()
-	return f.upload(t, true)
-}
-
-// upload is submit with the choice whether the upload is recorded.
-func (f *flow) upload(t *testing.T, recorded bool) string {
 	t.Helper()
 	film, err := testFilm()
 	if err != nil {
@@ -206,7 +193,7 @@ func (f *flow) upload(t *testing.T, recorded bool) string {
 	options := job.DefaultOptions()
 	options.SegmentFrames, options.Encode.Preset = flowFrames/flowSegments, "ultrafast"
 	now := f.Now()
-	j := job.Job{ID: job.NewID(now), Title: "film.mp4", Status: job.Created, Options: options, CreatedAt: now, UpdatedAt: now, StartedAt: now, Uploaded: recorded}
+	j := job.Job{ID: job.NewID(now), Title: "film.mp4", Status: job.Created, Options: options, CreatedAt: now, UpdatedAt: now, StartedAt: now}
 	if err := f.Jobs.Create(t.Context(), j); err != nil {
 		t.Fatal(err)
 	}
@@ -258,8 +245,8 @@ func (f *flow) awaitFilm(t *testing.T, id string) {
 
 func TestUploadBecomesAFilmWithAPicture(t *testing.T) {
 	f := newFlow(t, lasting)
-	f.start(t, func(context.Context) {}) // without disturbances nothing needs repair
-	id := f.upload(t, false)
+	f.run(t)
+	id := f.submit(t)
 	f.awaitFilm(t, id)
 	if j := f.row(t, id); !j.Uploaded {
 		t.Error("the source counts as not uploaded")
