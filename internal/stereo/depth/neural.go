@@ -58,11 +58,16 @@ func (n *neural) admit(f *frame) {
 // flattest keeps the noise of a wall from filling the room: a twentieth of its nearness.
 func (n *neural) flattest(lo, hi float32) float32 { return max(0.05*max(abs(lo), abs(hi)), 1e-6) }
 
+// mostWaiting is how many frames, which are held in memory, may wait until a batch is full: what the usual batch of four
+// needs where the network sees every twelfth frame.
+const mostWaiting = 48
+
 func (n *neural) fill(t *temporal, from, to int) (int, error) {
-	if batch := n.net.Batch(); !t.ended && to-from < batch {
-		return from, nil // more frames come
+	keys, batch := n.unseen(t, from, min(to+n.ahead(), t.pushed)), n.net.Batch()
+	if !t.ended && len(keys) > 0 && len(keys) < batch && to-from < max(mostWaiting, batch) {
+		return from, nil // more keys come: a run takes as long where places in its batch are empty
 	}
-	if err := n.infer(t, from, min(to+n.ahead(), t.pushed)); err != nil {
+	if err := n.infer(keys); err != nil {
 		return from, err
 	}
 	for i := from; i < to; i++ {
@@ -81,14 +86,18 @@ func (n *neural) isKey(all *temporal, t int) bool {
 	return f.number%n.every() == 0 || f.cut || t == 0
 }
 
-// infer has the network see the keys of frames [from, to) that it hasn't seen.
-func (n *neural) infer(all *temporal, from, to int) error {
-	var keys []*frame
+// unseen returns the keys of frames [from, to) that the network hasn't seen.
+func (n *neural) unseen(all *temporal, from, to int) (keys []*frame) {
 	for i := from; i < to; i++ {
 		if f := all.at(i); f.key.D == nil && n.isKey(all, i) {
 			keys = append(keys, f)
 		}
 	}
+	return keys
+}
+
+// infer has the network see these frames.
+func (n *neural) infer(keys []*frame) error {
 	for batch := n.net.Batch(); len(keys) > 0; {
 		some := keys[:min(batch, len(keys))]
 		if err := n.see(some); err != nil {

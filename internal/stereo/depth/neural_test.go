@@ -16,6 +16,7 @@ type brightness struct {
 	metric bool
 	metre  float32 // in the network's unit; 0 is 1
 	seen   []int   // numbers of frames
+	runs   int
 	lens   func(y float32, x, y0 int) float32
 }
 
@@ -29,6 +30,7 @@ func (b *brightness) Infer(pictures []Input) ([]Map, error) {
 	if len(pictures) > b.Batch() {
 		return nil, fmt.Errorf("%d pictures at once", len(pictures))
 	}
+	b.runs++
 	var maps []Map
 	for _, p := range pictures {
 		b.seen = append(b.seen, p.Number)
@@ -80,7 +82,7 @@ func TestPiecesOnANetworkGiveTheSameBitsAsTheWhole(t *testing.T) {
 		lengths []int
 	}{
 		{NeuralOptions{}, 1, []int{1, 7, 24}}, {NeuralOptions{}, 4, []int{1, 7, 24}},
-		{NeuralOptions{Every: 3}, 2, []int{16}}, {NeuralOptions{Every: 5, Mirror: true}, 1, []int{23}},
+		{NeuralOptions{Every: 3}, 2, []int{16}}, {NeuralOptions{Every: 4}, 4, []int{9}}, {NeuralOptions{Every: 5, Mirror: true}, 1, []int{23}},
 	} {
 		for _, length := range c.lengths {
 			checkPieces(t, c.options, c.batch, length)
@@ -115,6 +117,24 @@ func TestNetworkSeesEveryNthFrameAndTheFirstOfEachShot(t *testing.T) {
 	// Numbers start at 3: the clip's first, the multiples of six, and the cut at 23.
 	if want := []int{3, 6, 12, 18, 23, 24, 30, 36, 42}; !slices.Equal(net.seen, want) {
 		t.Errorf("the network saw %v, want %v", net.seen, want)
+	}
+}
+
+// A run of a network takes as long with one picture as with a batch of them.
+func TestFewSeenFramesFillTheirBatches(t *testing.T) {
+	var frames []*Picture
+	tex := texture(3)
+	for i := range 96 {
+		frames = append(frames, view(28, 28, tex, shifted(0.1*float64(i), 0)))
+	}
+	for _, c := range []struct{ batch, every, runs int }{{1, 4, 24}, {4, 1, 24}, {4, 2, 12}, {4, 4, 6}, {4, 12, 2}, {64, 1, 2}} {
+		net := &brightness{batch: c.batch}
+		if all := neuralOf(t, net, NeuralOptions{Every: c.every}, frames, 0); len(all) != len(frames) {
+			t.Fatalf("%+v: %d estimates", c, len(all))
+		}
+		if net.runs != c.runs || len(net.seen) != len(frames)/c.every {
+			t.Errorf("%+v: %d runs for %d pictures", c, net.runs, len(net.seen))
+		}
 	}
 }
 
