@@ -19,7 +19,7 @@ import (
 
 // EngineVersion is part of every request's hash. Raise it when the same request would give other
 // frames than before, so that outputs of an older engine are made again instead of being mixed in.
-const EngineVersion = 6
+const EngineVersion = 7
 
 // Metadata of a segment's object (MetaContent, MetaWindow), and of a converted one, by which it is recognised as the
 // answer to a request.

@@ -99,10 +99,11 @@ func (m *Model) infer(pictures []depth.Input, options *ort.RunOptions) ([]depth.
 	defer m.mu.Unlock()
 	var maps []depth.Map
 	for len(maps) < len(pictures) {
-		some := pictures[len(maps):min(len(maps)+m.batch, len(pictures))]
-		done, err := m.inferBatch(some, options)
-		if err != nil && m.batch > 1 && outOfMemory(err) {
-			m.batch /= 2
+		batch := m.Batch()
+		some := pictures[len(maps):min(len(maps)+batch, len(pictures))]
+		done, err := m.inferBatch(some, batch, options)
+		if err != nil && batch > 1 && outOfMemory(err) {
+			m.batch.Store(int64(batch / 2))
 			continue
 		}
 		if err != nil {
@@ -123,9 +124,9 @@ func outOfMemory(err error) bool {
 
 // inferBatch runs at most a batch. A smaller one is filled up, so that the shape, and with it every bit of the result,
 // doesn't depend on how many frames there are.
-func (m *Model) inferBatch(pictures []depth.Input, options *ort.RunOptions) ([]depth.Map, error) {
+func (m *Model) inferBatch(pictures []depth.Input, batch int, options *ort.RunOptions) ([]depth.Map, error) {
 	w, h := pictures[0].W, pictures[0].H
-	if err := m.bind(m.batch, w, h); err != nil {
+	if err := m.bind(batch, w, h); err != nil {
 		return nil, err
 	}
 	b := m.bound

@@ -57,7 +57,7 @@ func TestBatchIsHalvedWhereMemoryIsShort(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	m := open(t, roomy, Config{Provider: CPU})
-	m.batch = batch
+	m.batch.Store(int64(batch))
 	if want := sumOf(infer(t, m, eight()...)); sum != want {
 		t.Errorf("after halving to %d the maps are %s, in that batch from the start %s", batch, sum, want)
 	}
@@ -66,7 +66,7 @@ func TestBatchIsHalvedWhereMemoryIsShort(t *testing.T) {
 // inferInRoom has eight pictures computed at once, as on a GPU, by a process that can't grow by more than room.
 func inferInRoom(t *testing.T, room string) {
 	m := open(t, roomy, Config{Provider: CPU, Threads: 1})
-	m.batch = 8
+	m.batch.Store(8)
 	pictures := eight()
 	heap := make([]byte, 256<<20) // the room that Go's own memory needs
 	runtime.KeepAlive(heap)
@@ -88,7 +88,7 @@ func inferInRoom(t *testing.T, room string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Printf("batch %d, %s\n", m.batch, sumOf(maps))
+	fmt.Printf("batch %d, %s\n", m.Batch(), sumOf(maps))
 }
 
 // computed is the processor time that this process has used: the machine may be busy with something else.
@@ -110,6 +110,9 @@ func TestRunIsCutOffWithItsContext(t *testing.T) {
 	for m.mu.TryLock() {
 		m.mu.Unlock()
 		runtime.Gosched()
+	}
+	if m.Batch() != 1 { // which doesn't wait for the run's end
+		t.Error("a CPU computes several pictures at once")
 	}
 	before := computed(t)
 	cancel()

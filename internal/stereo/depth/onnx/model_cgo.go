@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -24,10 +25,10 @@ type Model struct {
 	provider Provider
 	threads  int
 	in, out  port
+	batch    atomic.Int64 // which others ask for while a run is under way
 
 	mu      sync.Mutex
 	session *ort.DynamicAdvancedSession
-	batch   int
 	bound   *binding // of the last size of picture
 }
 
@@ -71,7 +72,8 @@ func Open(path string, spec depth.Spec, c Config) (*Model, error) {
 	if _, err := Runtime(c.Library); err != nil {
 		return nil, err
 	}
-	m := &Model{path: path, spec: spec, threads: c.Threads, batch: 1}
+	m := &Model{path: path, spec: spec, threads: c.Threads}
+	m.batch.Store(1)
 	if m.threads <= 0 {
 		m.threads = runtime.GOMAXPROCS(0)
 	}
@@ -82,9 +84,9 @@ func Open(path string, spec depth.Spec, c Config) (*Model, error) {
 	if err := m.start(c); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
-	if m.provider != CPU && dynamic {
-		if m.batch = c.Batch; m.batch <= 0 {
-			m.batch = defaultBatch
+	if dynamic {
+		if err := m.fitBatch(c.Batch); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", filepath.Base(path), err), m.Close())
 		}
 	}
 	return m, nil
@@ -239,11 +241,7 @@ func appendTensorRT(o *ort.SessionOptions, c Config) error {
 func (m *Model) Spec() depth.Spec { return m.spec }
 
 // Batch implements depth.Net.
-func (m *Model) Batch() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.batch
-}
+func (m *Model) Batch() int { return int(m.batch.Load()) }
 
 // SizeBound reports whether the first run of each size of picture takes longer than others: a GPU chooses its kernels by
 // the size.

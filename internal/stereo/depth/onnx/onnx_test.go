@@ -66,6 +66,7 @@ func TestEveryKindOfNetworkGivesTheBrightnessAsDepth(t *testing.T) {
 		"other names and shape": {Plane: true}, "views": {Views: true}, "views, half": {Views: true, Half: true},
 		"views, fixed": {Views: true, Fixed: true}, "views, fixed half": {Views: true, Fixed: true, Half: true},
 		"distances of views by another name": {Views: true, Metric: true, Plane: true},
+		"quantised":                          {Quantized: true},
 	} {
 		m := open(t, k, Config{Provider: CPU})
 		w, h := m.Spec().Size(640, 360)
@@ -119,7 +120,8 @@ func bitsDependOnThePictureAlone(t *testing.T, k onnxtest.Kind) {
 	single := open(t, k, Config{Provider: CPU, Threads: 1})
 	want := infer(t, single, pictures...)
 	several := open(t, k, Config{Provider: CPU, Threads: 3})
-	several.batch, several.provider = 3, CUDA // that is how GPUs are run: with bound memory
+	several.batch.Store(3)
+	several.provider = CUDA // that is how GPUs are run: with bound memory
 	if infer(t, several, pictures[0]); several.bound.io == nil {
 		t.Error("the memory isn't bound")
 	}
@@ -130,6 +132,47 @@ func bitsDependOnThePictureAlone(t *testing.T, k onnxtest.Kind) {
 		for i, m := range got {
 			if !slices.Equal(m.D, want[len(want)-len(got)+i].D) {
 				t.Errorf("%+v, %s: map %d differs", k, name, i)
+			}
+		}
+	}
+}
+
+// A network that quantises what it computes does so by the range of a whole batch, so that maps would follow their neighbours.
+func TestNetworkThatWouldMixABatchSeesOnePictureAtATime(t *testing.T) {
+	dark, bright := scene(84, 56, 1), scene(84, 56, 1)
+	for i := range bright.Y {
+		dark.Y[i] /= 4
+	}
+	for _, k := range []onnxtest.Kind{{}, {Quantized: true}} {
+		m := open(t, k, Config{Provider: CPU})
+		alone := infer(t, m, dark)[0]
+		m.provider = CUDA
+		m.batch.Store(2)
+		if mixed := !slices.Equal(infer(t, m, dark, bright)[0].D, alone.D); mixed != k.Quantized {
+			t.Fatalf("%+v: a batch mixes its pictures: %v", k, mixed)
+		}
+		m.batch.Store(1)
+		if err := m.fitBatch(0); err != nil || (m.Batch() == 1) != k.Quantized {
+			t.Errorf("%+v: a GPU computes %d at once, %v", k, m.Batch(), err)
+		}
+		if got := infer(t, m, dark, bright)[0]; !slices.Equal(got.D, alone.D) {
+			t.Errorf("%+v: beside another picture the map is another", k)
+		}
+	}
+}
+
+func TestTextIsFoundWhereverItLiesInAFile(t *testing.T) {
+	const text, piece = "needle", 1 << 20
+	path := filepath.Join(t.TempDir(), "haystack")
+	for _, at := range []int{0, 1, piece - len(text), piece - 3, piece, 2*piece - 8, 3*piece - len(text)} {
+		hay := make([]byte, 3*piece)
+		copy(hay[at:], text)
+		for want, content := range map[bool][]byte{true: hay, false: hay[:at+len(text)-1]} {
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := contains(path, text); err != nil || got != want {
+				t.Errorf("at %d of %d bytes: found %v, %v", at, len(content), got, err)
 			}
 		}
 	}

@@ -11,12 +11,14 @@ import (
 // Types of elements in ONNX's TensorProto.
 const (
 	typeFloat = 1
+	typeUint8 = 2
 	typeInt64 = 7
 	typeHalf  = 10
 )
 
 // Kinds of attributes in ONNX's AttributeProto.
 const (
+	attributeInt  = 2
 	attributeText = 3
 	attributeInts = 7
 )
@@ -48,17 +50,32 @@ type graph struct {
 
 // node adds an operator with one output.
 func (g *graph) node(operator string, inputs []string, output string, attributes ...message) {
+	g.fork(operator, inputs, []string{output}, attributes...)
+}
+
+// fork adds an operator with any number of outputs.
+func (g *graph) fork(operator string, inputs, outputs []string, attributes ...message) {
 	var n message
 	for _, in := range inputs {
 		n.text(1, in)
 	}
-	n.text(2, output)
-	n.text(3, operator+" "+output)
+	for _, out := range outputs {
+		n.text(2, out)
+	}
+	n.text(3, operator+" "+outputs[0])
 	n.text(4, operator)
 	for _, a := range attributes {
 		n.bytes(5, a)
 	}
 	g.bytes(1, n)
+}
+
+func integer(name string, value int64) message {
+	var a message
+	a.text(1, name)
+	a.number(3, value)
+	a.number(20, attributeInt)
+	return a
 }
 
 func ints(name string, values ...int64) message {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -20,6 +21,9 @@ type Kind struct {
 	Failing bool    // it loads, but no run ends well
 	Empty   bool    // its maps have no columns
 	Gain    float32 // of the output; 0 is 1. Networks of different gain are different files with the same maps
+	// Quantized networks have 8-bit weights, and 8-bit values in a range that each run measures, as ONNX Runtime's
+	// quantize_dynamic makes them.
+	Quantized bool
 	// Wide and Deep add Deep convolutions of Wide channels that change nothing, for runs that take memory or time.
 	Wide, Deep int
 }
@@ -117,9 +121,15 @@ const confidence = "confidence"
 func (g *graph) depth(picture string, k Kind) string {
 	gain := cmp.Or(k.Gain, 1)
 	// What undoes the normalisation, and weighs red, green and blue as BT.709 does.
-	g.weights("luma", []int64{1, 3, 1, 1}, gain*0.2126*0.229, gain*0.7152*0.224, gain*0.0722*0.225)
-	g.weights("black", []int64{1}, gain*(0.2126*0.485+0.7152*0.456+0.0722*0.406))
-	g.node("Conv", []string{picture, "luma", "black"}, "luminance")
+	luma := []float32{gain * 0.2126 * 0.229, gain * 0.7152 * 0.224, gain * 0.0722 * 0.225}
+	black := gain * (0.2126*0.485 + 0.7152*0.456 + 0.0722*0.406)
+	if k.Quantized {
+		g.luminanceInBytes(picture, luma, black)
+	} else {
+		g.weights("luma", []int64{1, 3, 1, 1}, luma...)
+		g.weights("black", []int64{1}, black)
+		g.node("Conv", []string{picture, "luma", "black"}, "luminance")
+	}
 	g.node("AveragePool", []string{"luminance"}, "patches", ints("kernel_shape", 14, 14), ints("strides", 14, 14))
 	g.scales("grow", 1, 1, 14, 14)
 	g.node("Resize", []string{"patches", "", "grow"}, "near", text("mode", "linear"), text("coordinate_transformation_mode", "half_pixel"))
@@ -145,6 +155,24 @@ func (g *graph) depth(picture string, k Kind) string {
 		last = "never"
 	}
 	return last
+}
+
+// luminanceInBytes adds the same of 8-bit weights and values.
+func (g *graph) luminanceInBytes(picture string, luma []float32, black float32) {
+	unit := slices.Max(luma) / 255
+	var raw []byte
+	for _, v := range luma {
+		raw = append(raw, byte(v/unit+0.5))
+	}
+	g.tensor("luma", typeUint8, []int64{1, 3, 1, 1}, raw)
+	g.weights("unit", []int64{1}, unit)
+	g.weights("black", []int64{1}, black)
+	g.fork("DynamicQuantizeLinear", []string{picture}, []string{"bytes", "step", "zero"})
+	g.node("ConvInteger", []string{"bytes", "luma", "zero"}, "sums")
+	g.node("Cast", []string{"sums"}, "real sums", integer("to", typeFloat))
+	g.node("Mul", []string{"step", "unit"}, "unit of sums")
+	g.node("Mul", []string{"real sums", "unit of sums"}, "above black")
+	g.node("Add", []string{"above black", "black"}, "luminance")
 }
 
 // nothing adds layers of convolutions to a value, and to that value what comes of them: zeros. It returns the sum's name.
