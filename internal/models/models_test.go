@@ -230,6 +230,43 @@ func TestConfigurationBesideTheModelCounts(t *testing.T) {
 	}
 }
 
+// The configurations are those of DPT and MiDaS as the hub has them, of which the older ones have one number for a size.
+func TestNetworksThatKeepNoAspectGetTheirOneSize(t *testing.T) {
+	for text, want := range map[string][2]int{
+		`{"keep_aspect_ratio": false, "ensure_multiple_of": 1, "size": {"height": 384, "width": 512}}`: {512, 384},
+		`{"keep_aspect_ratio": false, "ensure_multiple_of": 1, "size": 384}`:                           {384, 384},
+		`{"keep_aspect_ratio": true, "ensure_multiple_of": 32, "size": 384}`:                           {672, 384},
+		`{"size": {"height": 504, "width": 504}}`:                                                      {896, 504},
+	} {
+		spec := depthAnything()
+		if err := configure(&spec, []byte(text), nil); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		if w, h := spec.Size(1920, 1080); w != want[0] || h != want[1] {
+			t.Errorf("%s: pictures of %d×%d, want %v", text, w, h, want)
+		}
+	}
+}
+
+func TestSizeOfTheConfigurationCountsWhereTheFileNamesNone(t *testing.T) {
+	l := loader(t)
+	put(t, l.Store, "any", onnxtest.Kind{})
+	put(t, l.Store, "own", onnxtest.Kind{Fixed: true})
+	for name, want := range map[string][2]int{"any": {84, 84}, "own": {onnxtest.FixedW, onnxtest.FixedH}} {
+		config := filepath.Join(l.Store.dirOf(name), "preprocessor_config.json")
+		if err := os.WriteFile(config, []byte(`{"keep_aspect_ratio": false, "size": 84}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		net, err := l.Load(job.DepthOptions{Model: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w, h := net.Spec().Size(1920, 1080); w != want[0] || h != want[1] {
+			t.Errorf("%s gets pictures of %d×%d, want %v", name, w, h, want)
+		}
+	}
+}
+
 func TestDirectoryThatIsNoneIsNamed(t *testing.T) {
 	l := loader(t)
 	l.Store.Dir = filepath.Join(l.Store.Dir, "film.mkv")
@@ -312,13 +349,14 @@ func TestBrokenConfigurationHindersItsOwnModelAlone(t *testing.T) {
 
 func FuzzConfiguration(f *testing.F) {
 	f.Add([]byte(`{"size": {"height": 384, "width": 384}, "ensure_multiple_of": 32}`), []byte(`{"depth_estimation_type": "metric"}`))
+	f.Add([]byte(`{"size": 384, "keep_aspect_ratio": false}`), []byte(`{}`))
 	f.Add([]byte(`{"image_mean": [1,2,3], "image_std": [0,0,0]}`), []byte(`{}`))
 	f.Fuzz(func(t *testing.T, processor, config []byte) {
 		s := depthAnything()
 		if err := configure(&s, processor, config); err != nil {
 			return
 		}
-		if w, h := s.Size(1920, 1080); w < 1 || h < 1 || w%s.Multiple != 0 || h%s.Multiple != 0 {
+		if w, h := s.Size(1920, 1080); w < 1 || h < 1 || w != s.FixedW && w%s.Multiple != 0 || h != s.FixedH && h%s.Multiple != 0 {
 			t.Errorf("%+v gives %d×%d", s, w, h)
 		}
 	})

@@ -12,13 +12,27 @@ import (
 
 // processorConfig is what counts of a preprocessor_config.json, as the transformers library writes it.
 type processorConfig struct {
-	Size struct {
-		Height int `json:"height"`
-		Width  int `json:"width"`
-	} `json:"size"`
-	Multiple int       `json:"ensure_multiple_of"`
-	Mean     []float32 `json:"image_mean"`
-	Std      []float32 `json:"image_std"`
+	Size       processorSize `json:"size"`
+	KeepAspect *bool         `json:"keep_aspect_ratio"`
+	Multiple   int           `json:"ensure_multiple_of"`
+	Mean       []float32     `json:"image_mean"`
+	Std        []float32     `json:"image_std"`
+}
+
+// processorSize is a picture's; older files have one number for both.
+type processorSize struct {
+	Height int `json:"height"`
+	Width  int `json:"width"`
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *processorSize) UnmarshalJSON(text []byte) error {
+	if json.Unmarshal(text, &s.Height) == nil {
+		s.Width = s.Height
+		return nil
+	}
+	type plain processorSize
+	return json.Unmarshal(text, (*plain)(s))
 }
 
 // sidecar reads what lies beside a model: preprocessor_config.json and config.json, in its directory or, where that is
@@ -80,6 +94,9 @@ func configure(spec *depth.Spec, processor, config []byte) error {
 	if p.Multiple != 0 {
 		spec.Multiple = p.Multiple
 	}
+	if p.KeepAspect != nil && !*p.KeepAspect { // every picture is brought to one size
+		spec.FixedW, spec.FixedH = p.Size.Width, p.Size.Height
+	}
 	if len(p.Mean) == 3 && len(p.Std) == 3 {
 		spec.Mean, spec.Std = [3]float32(p.Mean), [3]float32(p.Std)
 	}
@@ -92,8 +109,8 @@ func configure(spec *depth.Spec, processor, config []byte) error {
 		}
 	}
 	spec.Metric = c.Kind == "metric"
-	if spec.Multiple < 1 || spec.Multiple > 256 || spec.Side < spec.Multiple || spec.Side > 4096 {
-		return fmt.Errorf("pictures of %d pixels in multiples of %d", spec.Side, spec.Multiple)
+	if spec.Multiple < 1 || spec.Multiple > 256 || spec.Side < spec.Multiple || max(spec.Side, spec.FixedW, spec.FixedH) > 4096 {
+		return fmt.Errorf("pictures of %d pixels in multiples of %d", max(spec.Side, spec.FixedW, spec.FixedH), spec.Multiple)
 	}
 	for _, v := range spec.Std {
 		if !(v > 0) {

@@ -42,7 +42,8 @@ type Input struct {
 type Spec struct {
 	Side     int // of the picture, in pixels: the shorter one, where the picture isn't smaller than that
 	Multiple int // sides are multiples of it
-	// FixedW and FixedH are the network's own size, where it takes no other; 0 otherwise.
+	// FixedW and FixedH are the one size that every picture has, because the network takes no other or was made with none; 0
+	// otherwise.
 	FixedW, FixedH int
 	Mean, Std      [3]float32 // of red, green and blue in [0, 1]
 	// Metric says that the output is distance, in metres or in a unit of the network's own: larger = farther. Otherwise

@@ -3,6 +3,7 @@
 package onnx
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -111,7 +112,8 @@ func (m *Model) inspect() (dynamic bool, err error) {
 	if m.out, err = newPort(chooseOutput(outs)); err != nil {
 		return false, err
 	}
-	m.spec.FixedW, m.spec.FixedH = fixedSides(in.Dimensions)
+	w, h := fixedSides(in.Dimensions)
+	m.spec.FixedW, m.spec.FixedH = cmp.Or(w, m.spec.FixedW), cmp.Or(h, m.spec.FixedH)
 	return in.Dimensions[0] < 0, nil
 }
 
