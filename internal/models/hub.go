@@ -30,13 +30,15 @@ type Hub struct {
 	Retry func(err error, next time.Duration)
 	// Endless has it try again without end. Otherwise five attempts without progress are the end.
 	Endless bool
+	// Silence is how long a connection may bring nothing before it counts as broken; 0 is a minute.
+	Silence time.Duration
 	// Wait pauses before another attempt; nil waits for real.
 	Wait func(ctx context.Context, d time.Duration) error
 }
 
 // HubFromEnvironment returns the hub that HF_ENDPOINT and HF_TOKEN name.
 func HubFromEnvironment() (*Hub, error) {
-	h := &Hub{Endpoint: DefaultEndpoint, Token: os.Getenv("HF_TOKEN")}
+	h := &Hub{Endpoint: DefaultEndpoint, Token: strings.TrimSpace(os.Getenv("HF_TOKEN"))} // files and secrets end with a line feed
 	if endpoint := os.Getenv("HF_ENDPOINT"); endpoint != "" {
 		u, err := url.Parse(endpoint)
 		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
@@ -53,9 +55,6 @@ type remote struct {
 	size   int64
 	commit string // of the repository; "" where the hub doesn't say
 }
-
-// stalled ends a connection that brings nothing for this long.
-const stalled = time.Minute
 
 var sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
@@ -103,6 +102,9 @@ func (h *Hub) do(ctx context.Context, method, address string, follow bool, heade
 		r.Header.Set("Authorization", "Bearer "+h.Token)
 	}
 	res, err := h.client(follow).Do(r)
+	if silent := new(transientError); err != nil && errors.As(context.Cause(ctx), &silent) {
+		return nil, silent
+	}
 	if err != nil {
 		return nil, &transientError{err: fmt.Errorf("%s can't be reached: %w", r.URL.Host, errors.Unwrap(err))}
 	}
@@ -159,8 +161,20 @@ func retryAfter(header http.Header) time.Duration {
 	return min(max(wait, 0), 5*time.Minute)
 }
 
+// impatient returns ctx that ends with a *transientError when the hub is silent, unless heard is called meanwhile.
+func (h *Hub) impatient(ctx context.Context) (_ context.Context, heard, end func()) {
+	patience := cmp.Or(h.Silence, time.Minute)
+	ctx, cancel := context.WithCancelCause(ctx)
+	watch := time.AfterFunc(patience, func() {
+		cancel(&transientError{err: fmt.Errorf("%s has sent nothing for %v", h.Endpoint, patience)})
+	})
+	return ctx, func() { watch.Reset(patience) }, func() { watch.Stop(); cancel(nil) }
+}
+
 // describe asks the hub for a file's hash and size.
 func (h *Hub) describe(ctx context.Context, m Model) (remote, error) {
+	ctx, _, end := h.impatient(ctx)
+	defer end()
 	res, err := h.do(ctx, http.MethodHead, h.url(m, "resolve"), false, nil)
 	if err != nil {
 		return remote{}, err
@@ -218,12 +232,8 @@ func parsePointer(text string) (r remote, ok bool) {
 
 // fetch appends the rest of a file to f, which holds have bytes, and calls wrote after every piece.
 func (h *Hub) fetch(ctx context.Context, m Model, size, have int64, f io.Writer, wrote func(n int)) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	watch := time.AfterFunc(stalled, func() {
-		cancel(&transientError{err: fmt.Errorf("%s has sent nothing for %v", h.Endpoint, stalled)})
-	})
-	defer watch.Stop()
+	ctx, heard, end := h.impatient(ctx)
+	defer end()
 	header := http.Header{}
 	if have > 0 {
 		header.Set("Range", fmt.Sprintf("bytes=%d-", have))
@@ -239,7 +249,7 @@ func (h *Hub) fetch(ctx context.Context, m Model, size, have int64, f io.Writer,
 	piece := make([]byte, 1<<18)
 	for have < size {
 		n, err := res.Body.Read(piece)
-		watch.Reset(stalled)
+		heard()
 		if n > 0 {
 			n = int(min(int64(n), size-have))
 			if _, err := f.Write(piece[:n]); err != nil {

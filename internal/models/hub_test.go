@@ -185,6 +185,27 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 	}
 }
 
+func TestSilentHubIsNotWaitedForWithoutEnd(t *testing.T) {
+	for name, troubles := range map[string]modelstest.Troubles{
+		"no answer": {Silent: make(chan struct{})}, "no byte of the file": {Hold: make(chan struct{})},
+	} {
+		h, s := newFakeHub(t, 1000), &Store{Dir: t.TempDir()}
+		h.asking.Silence = 20 * time.Millisecond
+		h.Trouble(func(now *modelstest.Troubles) { *now = troubles })
+		if _, err := h.pull(s); err == nil || !strings.Contains(err.Error(), "has sent nothing for 20ms") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if len(h.waits) < attempts-1 {
+			t.Errorf("%s: tried again %d times", name, len(h.waits))
+		}
+		h.Trouble(func(now *modelstest.Troubles) { *now = modelstest.Troubles{} })
+		h.asking.Silence = 0
+		if _, err := h.pull(s); err != nil {
+			t.Errorf("%s, later: %v", name, err)
+		}
+	}
+}
+
 func TestPinnedHashIsNotGivenUp(t *testing.T) {
 	h := newFakeHub(t, 1000)
 	m := h.model()
@@ -222,7 +243,7 @@ func TestEncryptedHubMayNotSendElsewhereInTheOpen(t *testing.T) {
 
 func TestEnvironmentNamesTheHub(t *testing.T) {
 	t.Setenv("HF_ENDPOINT", "https://mirror.example/")
-	t.Setenv("HF_TOKEN", "secret")
+	t.Setenv("HF_TOKEN", "secret\n")
 	if h, err := HubFromEnvironment(); err != nil || h.Endpoint != "https://mirror.example" || h.Token != "secret" {
 		t.Errorf("%+v, %v", h, err)
 	}

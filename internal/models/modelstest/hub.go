@@ -31,8 +31,10 @@ type Troubles struct {
 	StatusAfter string // Retry-After of those
 	Cut         []int  // bytes after which the next downloads break
 	// Hold, if not nil, stops every download after HoldAt bytes until it is closed.
-	Hold       <-chan struct{}
-	HoldAt     int
+	Hold   <-chan struct{}
+	HoldAt int
+	// Silent, if not nil, keeps every request to the hub without an answer until it is closed.
+	Silent     <-chan struct{}
 	NoRanges   bool
 	NoHeaders  bool // as a mirror that doesn't pass on what the hub says
 	WrongBytes bool
@@ -114,6 +116,9 @@ func (h *Hub) next() (status int, now Troubles) {
 
 func (h *Hub) serveHub(w http.ResponseWriter, r *http.Request) {
 	status, now := h.next()
+	if now.Silent != nil {
+		wait(r, now.Silent)
+	}
 	switch {
 	case status != 0:
 		if now.StatusAfter != "" {
