@@ -57,7 +57,7 @@ func TestConvertOnAModelSaysWhichAndUsesIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, auto := convert("auto")
-	if auto != neural || !strings.Contains(r.err, "depth-anything-v2-small (the best model installed)") {
+	if auto != neural || !strings.Contains(r.err, "depth-anything-v2-small (the best model installed; `stereospot models list` shows better ones) on CPU") {
 		t.Errorf("auto: same frames %v, says %s", auto == neural, r.err)
 	}
 }

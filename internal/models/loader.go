@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/stereospot/stereospot/internal/job"
@@ -85,6 +86,9 @@ func (l *Loader) best(d job.DepthOptions) (Choice, error) {
 	}
 	c, err := l.named(d, all[0])
 	c.Why = "the best model installed"
+	if slices.ContainsFunc(Registry(), func(m Model) bool { return m.Rank > all[0].Rank }) {
+		c.Why += "; `stereospot models list` shows better ones"
+	}
 	return c, err
 }
 

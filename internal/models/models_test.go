@@ -60,7 +60,14 @@ func TestAutoTakesTheBestThatIsInstalledAndSaysWhy(t *testing.T) {
 	if c, err = l.Choose(auto); err != nil || c.Options.Model != "depth-anything-v2-base" || len(c.Options.Content) != 64 || c.Options.Every != 3 {
 		t.Errorf("with two models: %+v, %v", c, err)
 	}
-	if names, err := l.Names(); err != nil || !slices.Equal(names, []string{"depth-anything-v2-base", "depth-anything-v2-small-fp16", "mine"}) {
+	if !strings.HasPrefix(c.Why, "the best model installed") || !strings.Contains(c.Why, "models list") {
+		t.Errorf("with a better one on the hub: %q", c.Why)
+	}
+	put(t, l.Store, "depth-anything-v2-large", onnxtest.Kind{Gain: 3})
+	if c, err = l.Choose(auto); err != nil || c.Options.Model != "depth-anything-v2-large" || c.Why != "the best model installed" {
+		t.Errorf("with the best of all: %+v, %v", c, err)
+	}
+	if names, err := l.Names(); err != nil || !slices.Equal(names, []string{"depth-anything-v2-large", "depth-anything-v2-base", "depth-anything-v2-small-fp16", "mine"}) {
 		t.Errorf("names %v, %v", names, err)
 	}
 }
