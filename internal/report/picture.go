@@ -71,15 +71,11 @@ func (r *Report) PNG() ([]byte, error) {
 // words are the figures below the picture.
 func (r *Report) words() []string {
 	p, c := r.Parallax, r.Comfort
-	reach := "go beyond the advised"
-	if c.Held {
-		reach = "were held back by the film's limits of"
-	}
 	lines := []string{
 		fmt.Sprintf("Frames: %d, scenes: %d. Parallax: from %s to %s; 98%% of all points from %+.2f to %+.2f, half below %+.2f.",
 			r.Frames, len(r.Scenes), sided(p.Least), sided(p.Most), p.Low, p.High, p.Median),
-		fmt.Sprintf("Comfort: %.1f%% of the frames %s %.2f in front of the screen, %.1f%% %.2f behind it.",
-			100*c.OverNear, reach, c.Near, 100*c.OverFar, c.Far),
+		fmt.Sprintf("Comfort: %.1f%% of the frames %s %.2f in front of the screen, %.1f%% %s %.2f behind it.",
+			100*c.OverNear, reach(r.Stereo.MaxNear), c.Near, 100*c.OverFar, reach(r.Stereo.MaxFar), c.Far),
 		fmt.Sprintf("Borders: in %.1f%% of the frames the left or right one cuts something in front of the window, marked red below the plot.",
 			100*c.Violations),
 	}
@@ -87,6 +83,14 @@ func (r *Report) words() []string {
 		lines = append(lines, fmt.Sprintf("figures of %d segments are missing", len(r.Missing)))
 	}
 	return lines
+}
+
+// reach says how frames stand to a limit of the job's own, or to the guide where that is 0.
+func reach(limit float64) string {
+	if limit > 0 {
+		return "were held back at"
+	}
+	return "exceed the advised"
 }
 
 // sided writes a parallax with the side of the screen that it lies on.

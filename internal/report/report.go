@@ -59,7 +59,7 @@ type Comfort struct {
 	// the limit is the job's own, they were held back.
 	OverNear float64 `json:"frames_over_near"`
 	OverFar  float64 `json:"frames_over_far"`
-	Held     bool    `json:"held"` // the job has limits
+	Held     bool    `json:"held"` // the job has limits, or one
 	// Violations is the share of frames whose left or right border cuts something in front of the window.
 	Violations float64 `json:"window_violations"`
 }

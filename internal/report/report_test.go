@@ -103,6 +103,23 @@ func TestLimitsOfTheJobAreWhatCounts(t *testing.T) {
 	}
 }
 
+func TestLimitOfOneSideIsNotSaidToHoldTheOther(t *testing.T) {
+	for want, limits := range map[string][2]float64{
+		"25.0% of the frames were held back at 0.50 in front of the screen, 0.0% exceed the advised 2.00 behind it.": {0.5, 0},
+		"0.0% of the frames exceed the advised 1.00 in front of the screen, 12.5% were held back at 0.75 behind it.": {0, 0.75},
+		"0.0% of the frames exceed the advised 1.00 in front of the screen, 0.0% exceed the advised 2.00 behind it.": {0, 0},
+		"25.0% of the frames were held back at 0.50 in front of the screen, 12.5% were held back at 0.75 behind it.": {0.5, 0.75},
+	} {
+		o := job.DefaultOptions().Stereo
+		o.MaxNear, o.MaxFar = limits[0], limits[1]
+		b := NewBuilder(filmFrames, func(i int) float64 { return float64(i) }, o)
+		b.Add(0, segment(0, filmFrames))
+		if said := strings.Join(b.Report().words(), "\n"); !strings.Contains(said, want) {
+			t.Errorf("with limits of %v: %s", limits, said)
+		}
+	}
+}
+
 func TestMissingSegmentsLeaveAGap(t *testing.T) {
 	b := NewBuilder(filmFrames, func(i int) float64 { return float64(i) }, job.DefaultOptions().Stereo)
 	b.Add(0, segment(0, 1000))
