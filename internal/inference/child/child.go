@@ -25,14 +25,21 @@ const (
 type DiedError struct {
 	How     string
 	Opening string // the network's name, where it was being opened
+	Beside  bool   // it was at something else, every time that these pictures were given to one
 }
 
 func (e *DiedError) Error() string {
-	if e.Opening != "" {
+	switch {
+	case e.Opening != "":
 		return fmt.Sprintf("the process that computes depth died while %s was opened: %s", e.Opening, e.How)
+	case e.Beside:
+		return fmt.Sprintf("the process that computes depth died %d times of something else, the last time: %s", tries, e.How)
 	}
 	return "the process that computes depth died of these pictures: " + e.How
 }
+
+// OfPictures reports whether the clip's pictures were what it died of.
+func (e *DiedError) OfPictures() bool { return e.Opening == "" && !e.Beside }
 
 // Opened is what the child says of a network.
 type Opened struct {

@@ -178,7 +178,7 @@ func (h *Host) keep() error {
 	}
 	h.died()
 	err = errors.New(p.how())
-	if p.call.Load() != 0 {
+	if call := p.call.Load(); call != 0 && call != nobodys {
 		err = &brokenError{err}
 	}
 	return errors.Join(err, p.close())
@@ -314,8 +314,9 @@ func (h *Host) call(ctx context.Context, method string, number uint64, args, rep
 		if !errors.Is(err, errLost) {
 			return err
 		}
-		if number != 0 && p.call.Load() == number || try == tries {
-			return &DiedError{How: p.how()}
+		own := number != 0 && p.call.Load() == number
+		if own || try == tries {
+			return &DiedError{How: p.how(), Beside: !own}
 		}
 	}
 }

@@ -159,6 +159,41 @@ func TestDeathIsItsOwnCallsAlone(t *testing.T) {
 	}
 }
 
+func TestNetworkThatCannotBeOpenedIsNoPicturesFault(t *testing.T) {
+	h := newHost(t, childtest.Config(""))
+	luma := open(t, h, childtest.Luma)
+	over := make(chan struct{})
+	var others sync.WaitGroup
+	for i := range uint64(4) {
+		others.Go(func() {
+			for {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				died := new(child.DiedError)
+				if err := same(luma, picture(i)); err != nil && (!errors.As(err, &died) || died.OfPictures()) {
+					t.Errorf("beside it: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for range 3 {
+		_, err := h.Open(t.Context(), childtest.Options(childtest.Heavy))
+		died := new(child.DiedError)
+		if !errors.As(err, &died) || died.OfPictures() || died.Opening != childtest.Heavy || !strings.Contains(err.Error(), "died while heavy was opened: signal: killed") {
+			t.Errorf("it ended with %v", err)
+		}
+	}
+	close(over)
+	others.Wait()
+	if err := same(luma, picture(7)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestReadyOnlyWhileAWarmChildLives(t *testing.T) {
 	gate := filepath.Join(t.TempDir(), "gate")
 	h := newHost(t, childtest.Config(gate, childtest.Luma))

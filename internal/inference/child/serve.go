@@ -63,7 +63,7 @@ type networks struct {
 	ctx    context.Context
 	models Models
 	marks  *os.File
-	turn   sync.Mutex // runs take turns, so that a death has one cause
+	turn   sync.Mutex // runs and the opening of networks take turns, so that a death has one cause
 
 	mu      sync.Mutex
 	opened  map[job.DepthOptions]depth.Net
@@ -80,6 +80,7 @@ func (n *networks) Open(d job.DepthOptions, o *Opened) error {
 	return nil
 }
 
+// open settles a choice and returns its network.
 func (n *networks) open(d job.DepthOptions) (depth.Net, job.DepthOptions, error) {
 	d, err := n.models.Resolve(d)
 	if err != nil {
@@ -88,7 +89,7 @@ func (n *networks) open(d job.DepthOptions) (depth.Net, job.DepthOptions, error)
 	if d.Model == job.Classic {
 		return nil, d, errors.New("classic needs no network")
 	}
-	net, err := n.models.Open(n.ctx, d)
+	net, err := n.network(d)
 	return net, d, err
 }
 
@@ -100,13 +101,25 @@ func (n *networks) network(d job.DepthOptions) (depth.Net, error) {
 	if ok {
 		return net, nil
 	}
-	net, _, err := n.open(d)
+	n.turn.Lock()
+	net, err := n.openMarked(d)
+	n.turn.Unlock()
+	return net, err
+}
+
+// openMarked opens a network between two marks. It takes a turn, so that who dies of it, of want of memory perhaps, isn't
+// thought to have died of the pictures that are computed meanwhile.
+func (n *networks) openMarked(d job.DepthOptions) (depth.Net, error) {
+	if err := n.mark(nobodys); err != nil {
+		return nil, err
+	}
+	net, err := n.models.Open(n.ctx, d)
 	if err == nil {
 		n.mu.Lock()
 		n.opened[d] = net
 		n.mu.Unlock()
 	}
-	return net, err
+	return net, errors.Join(err, n.mark(0))
 }
 
 // Warm opens a network and runs it once, so that what it needs is there and its first clip doesn't wait.
@@ -121,12 +134,13 @@ func (n *networks) Warm(d job.DepthOptions, o *Opened) error {
 	w, h := warmSize(net)
 	grey := depth.Input{Picture: &depth.Picture{W: w, H: h, Y: make([]float32, w*h), Cb: make([]float32, w*h), Cr: make([]float32, w*h)}}
 	args := pack(o.Model, []depth.Input{grey})
-	args.Call = warmCall
+	args.Call = nobodys
 	return n.Infer(args, &Inferred{})
 }
 
-// warmCall is the number of the call that warms a network: none of a Host's, but not 0, so that a run that hangs is noticed.
-const warmCall = math.MaxUint64
+// nobodys marks what is no call of a Host's: opening a network, and the run that warms it. It isn't 0, so that one that hangs
+// is noticed.
+const nobodys = math.MaxUint64
 
 // sizeBound is a network whose first run of each size takes longer than those that follow, as a GPU's does.
 type sizeBound interface {

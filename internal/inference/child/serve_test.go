@@ -83,6 +83,37 @@ func TestRunThatPanicsPassesItsTurnToNobody(t *testing.T) {
 	}
 }
 
+// opening is a network that is opened when its test says so, once.
+type opening struct {
+	counting
+	begun, goOn chan struct{}
+}
+
+func (o opening) Open(context.Context, job.DepthOptions) (depth.Net, error) {
+	close(o.begun)
+	<-o.goOn
+	return o, nil
+}
+
+func TestNetworkIsOpenedInATurnOfItsOwn(t *testing.T) {
+	o := opening{counting{new(int)}, make(chan struct{}), make(chan struct{})}
+	n := held(t, o)
+	ended := make(chan error, 1)
+	go func() { ended <- n.Open(job.DepthOptions{Model: "m"}, &Opened{}) }()
+	<-o.begun
+	if n.turn.TryLock() {
+		n.turn.Unlock()
+		t.Error("pictures that are computed meanwhile are blamed for the end of the process")
+	}
+	close(o.goOn)
+	if err := <-ended; err != nil || !n.turn.TryLock() {
+		t.Fatalf("%v, or nobody's turn comes any more", err)
+	}
+	if err := n.Open(job.DepthOptions{Model: "m"}, &Opened{}); err != nil { // which waits for nobody
+		t.Error(err)
+	}
+}
+
 // sized notes the sizes of the pictures that it sees.
 type sized struct {
 	counting

@@ -92,6 +92,24 @@ func TestClipThatEndsTheRuntimeIsBrokenOnceAndThenBad(t *testing.T) {
 	}
 }
 
+func TestClipIsAtFaultOnlyForDeathsOfItsPictures(t *testing.T) {
+	for _, c := range []struct {
+		died *child.DiedError
+		want int
+	}{
+		{&child.DiedError{How: "killed"}, http.StatusUnprocessableEntity},
+		{&child.DiedError{How: "killed", Opening: "large"}, http.StatusInternalServerError},
+		{&child.DiedError{How: "killed", Beside: true}, http.StatusInternalServerError},
+	} {
+		var f fatal
+		for time, want := range []int{http.StatusInternalServerError, c.want} {
+			if err := f.judge("r", fmt.Errorf("convert: %w", c.died)); statusOf(err) != want || !strings.Contains(err.Error(), c.died.Error()) {
+				t.Errorf("%+v, time %d: %d, %v", c.died, time+1, statusOf(err), err)
+			}
+		}
+	}
+}
+
 func TestKillsAtRandomLeaveWholeOutputsOrNone(t *testing.T) {
 	h, change := withNetworks(t, 2, "", childtest.Luma)
 	b := newBench(t, change)

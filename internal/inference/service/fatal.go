@@ -27,9 +27,10 @@ func (f *fatal) judge(request string, err error) error {
 	switch {
 	case err == nil:
 		delete(f.known, request)
-	case errors.As(err, &died) && f.known[request]:
+	case !errors.As(err, &died) || !died.OfPictures():
+	case f.known[request]:
 		return &media.Error{Reason: fmt.Sprintf("the segment failed twice: %v", died)}
-	case errors.As(err, &died):
+	default:
 		if f.known == nil || len(f.known) >= maxFatal {
 			f.known = map[string]bool{}
 		}
