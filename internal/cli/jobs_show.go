@@ -61,7 +61,11 @@ func printJob(out io.Writer, j client.Job) error {
 		row("segments", "%s", segmentsOf(j))
 	}
 	o := j.Options
-	row("format", "%s, divergence %g%%, convergence %g, depth %s", o.Format, o.Stereo.Divergence, o.Stereo.Convergence, o.Depth.Model)
+	convergence := fmt.Sprint(o.Stereo.Convergence)
+	if o.Stereo.AutoConvergence {
+		convergence = "auto"
+	}
+	row("format", "%s, divergence %g%%, convergence %s, depth %s", o.Format, o.Stereo.Divergence, convergence, o.Depth.Model)
 	row("result", "%s", j.FileName)
 	row("created", "%s", j.CreatedAt.Local().Format(time.DateTime))
 	if !j.CompletedAt.IsZero() {

@@ -17,7 +17,7 @@ func TestJobsAreListedShownCancelledRetriedAndRemoved(t *testing.T) {
 	if r := s.stereospot("jobs", "list"); r.code != exitDone || !strings.Contains(r.out, "no jobs") {
 		t.Errorf("empty list: %q %q", r.out, r.err)
 	}
-	r := s.stereospot("submit", film, "--json", "--format", "anaglyph")
+	r := s.stereospot("submit", film, "--json", "--format", "anaglyph", "--preset", "comfort")
 	id := jobID(t, r.out)
 	r = s.stereospot("submit", film)
 	if other := s.listed()[0].ID; r.code != exitDone || other == id || !strings.Contains(r.out, "film.mp4: job "+other+", at "+s.url("")+"/jobs/"+other) {
@@ -27,7 +27,7 @@ func TestJobsAreListedShownCancelledRetriedAndRemoved(t *testing.T) {
 		t.Errorf("list: %q %q", r.out, r.err)
 	}
 	r = s.stereospot("jobs", "show", id)
-	for _, want := range []string{id, "film.mp4", "waiting", "anaglyph", "film_redcyan_dubois.mp4", "cancel"} {
+	for _, want := range []string{id, "film.mp4", "waiting", "anaglyph", "film_redcyan_dubois.mp4", "divergence 1.5%, convergence auto, depth classic", "cancel"} {
 		if !strings.Contains(r.out, want) {
 			t.Errorf("show lacks %q: %s%s", want, r.out, r.err)
 		}

@@ -213,8 +213,11 @@ func (f filmView) Facts() []fact {
 	o := f.Options
 	facts := []fact{{"Format", f.FormatName()}, {"File", f.FileName}, {"Depth by", o.Depth.Model}}
 	if o.Format != job.Depth && o.Format != job.RGBD {
-		facts = append(facts, fact{"Strength", trimmed(o.Stereo.Divergence) + "%"},
-			fact{"Screen plane", fmt.Sprintf("%.2f", o.Stereo.Convergence)})
+		plane := fmt.Sprintf("%.2f", o.Stereo.Convergence)
+		if o.Stereo.AutoConvergence {
+			plane = "The subject's"
+		}
+		facts = append(facts, fact{"Strength", trimmed(o.Stereo.Divergence) + "%"}, fact{"Screen plane", plane})
 	}
 	if f.TotalFrames > 0 {
 		facts = append(facts, fact{"Frames", grouped(f.TotalFrames)})

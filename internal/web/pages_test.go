@@ -86,6 +86,18 @@ func TestEveryPageIsSoundForEveryStatus(t *testing.T) {
 	checkPage(t, s, "a missing film", s.get("/jobs/"+job.NewID(time.Now()), false, http.StatusNotFound))
 }
 
+func TestAFilmsPageSaysWhoseDepthLiesInTheScreen(t *testing.T) {
+	s := newSite(t)
+	for want, o := range map[string]job.StereoOptions{
+		"<dt>Screen plane</dt><dd>The subject&#39;s</dd>": job.Comfort.Stereo(job.DefaultOptions().Stereo), "<dt>Screen plane</dt><dd>0.50</dd>": job.DefaultOptions().Stereo,
+	} {
+		j := s.addJob(job.Completed, func(j *job.Job) { j.Options.Stereo = o })
+		if page := s.get("/jobs/"+j.ID, false, http.StatusOK); !strings.Contains(page, want) {
+			t.Errorf("no %s in %s", want, page)
+		}
+	}
+}
+
 // checkPage holds what every page promises: one heading, names for everything that can be operated, ids that are
 // unique, nothing inline that the content security policy would forbid, links that lead somewhere, and titles that
 // stay text.
