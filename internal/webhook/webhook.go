@@ -41,7 +41,7 @@ const (
 	timeout     = 20 * time.Second
 	firstRetry  = 10 * time.Second
 	longestWait = 6 * time.Hour
-	maxAttempts = 15 // in about a day and a half
+	maxAttempts = 17 // in about a day and a half
 	atOnce      = 8
 )
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -207,6 +208,20 @@ func TestBackOffDoublesToItsBound(t *testing.T) {
 		if got := backOff(attempts); got != want {
 			t.Errorf("after %d attempts wait %v, want %v", attempts, got, want)
 		}
+	}
+}
+
+func TestAReceiverMayBeAwayForTheTimeThatTheDocumentPromises(t *testing.T) {
+	page, err := os.ReadFile("../../docs/api.md")
+	if err != nil || !strings.Contains(strings.ReplaceAll(string(page), "\n", " "), "about a day and a half") {
+		t.Fatalf("docs/api.md promises another time: %v", err)
+	}
+	var away time.Duration
+	for attempts := 1; attempts < maxAttempts; attempts++ {
+		away += backOff(attempts)
+	}
+	if away < 33*time.Hour || away > 39*time.Hour {
+		t.Errorf("the last attempt is after %v", away)
 	}
 }
 
