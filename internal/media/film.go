@@ -12,7 +12,7 @@ import (
 
 // FilmRequest is a made-up film to be written: pictures from a function, sound from a slice.
 type FilmRequest struct {
-	Path          string // an .mp4 file; overwritten
+	Path          string // an .mp4 file; replaced when the film is whole
 	Width, Height int    // even
 	FrameRate     int
 	Frames        int
@@ -45,7 +45,26 @@ func WriteFilm(ctx context.Context, r FilmRequest) (err error) {
 	}
 	args = append(args, "-c:v", "libx264", "-preset", "medium", "-crf", "16", "-bf", "2", "-pix_fmt", "yuv420p",
 		"-color_range", "tv", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
-		"-fflags", "+bitexact", "-movflags", "+faststart", "-y", fileURL(r.Path))
+		"-fflags", "+bitexact", "-movflags", "+faststart", "-f", "mp4", "-y")
+	tmp, err := os.CreateTemp(filepath.Dir(r.Path), "."+filepath.Base(r.Path)+".*")
+	if err != nil {
+		return err
+	}
+	err = errors.Join(tmp.Chmod(0o644), tmp.Close())
+	if err == nil {
+		err = r.encode(ctx, append(args, fileURL(tmp.Name())))
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), r.Path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(tmp.Name()))
+	}
+	return nil
+}
+
+// encode has FFmpeg encode what is drawn.
+func (r FilmRequest) encode(ctx context.Context, args []string) error {
 	p := ffmpegCommand(r.Path, args...)
 	in, err := p.stdinPipe()
 	if err != nil {
