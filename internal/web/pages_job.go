@@ -141,7 +141,7 @@ func (s *Server) filmAction(w http.ResponseWriter, r *http.Request) error {
 		return platform.ErrNotFound
 	}
 	if r.PathValue("action") == string(ActionStart) {
-		if err := s.takeOptions(r, j.ID); err != nil {
+		if err := s.takeOptions(r, j); err != nil {
 			return err
 		}
 	}
@@ -157,15 +157,15 @@ func (s *Server) filmAction(w http.ResponseWriter, r *http.Request) error {
 }
 
 // takeOptions writes a start form's fields into the job, as the page's script does through the API.
-func (s *Server) takeOptions(r *http.Request, id string) error {
+func (s *Server) takeOptions(r *http.Request, j job.Job) error {
 	if err := r.ParseForm(); err != nil {
 		return err
 	}
-	patch, err := formOptions(r.PostForm)
+	patch, err := formOptions(r.PostForm, j.Options)
 	if err != nil {
 		return err
 	}
-	_, err = s.change(r.Context(), id, nil, patch)
+	_, err = s.change(r.Context(), j.ID, nil, patch)
 	return err
 }
 
@@ -173,7 +173,7 @@ func (s *Server) takeOptions(r *http.Request, id string) error {
 func formSeconds(text string) (float64, error) {
 	total := 0.0
 	for part := range strings.SplitSeq(text, ":") {
-		v, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+		v, err := finite(strings.TrimSpace(part))
 		if err != nil {
 			return 0, err
 		}

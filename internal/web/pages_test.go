@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -302,17 +303,53 @@ func TestFormsWorkWithoutScripts(t *testing.T) {
 	post("/jobs/"+j.ID+"/remove", nil, "/")
 }
 
+func TestAStrengthIsChosenWithoutScripts(t *testing.T) {
+	s := newSite(t)
+	strong, comfort := job.Strong.Stereo(job.DefaultOptions().Stereo), job.Comfort.Stereo(job.DefaultOptions().Stereo)
+	untouched := url.Values{"format": {"full-sbs"}, "stereo.divergence": {"2"}, "stereo.convergence": {"0.5"}, "stereo.max_near": {""}, "stereo.max_far": {""}}
+	deeper := strong
+	deeper.Divergence = 5
+	for name, c := range map[string]struct {
+		had    job.StereoOptions
+		fields url.Values // beside those of the standard strength
+		want   job.StereoOptions
+	}{
+		"another":              {job.DefaultOptions().Stereo, url.Values{"depth-preset": {"strong"}}, strong},
+		"another, and a field": {job.DefaultOptions().Stereo, url.Values{"depth-preset": {"strong"}, "stereo.divergence": {"5"}}, deeper},
+		"the same":             {job.DefaultOptions().Stereo, url.Values{"depth-preset": {"standard"}}, job.DefaultOptions().Stereo},
+		"another than what ticks boxes": {comfort, url.Values{
+			"depth-preset": {"standard"}, "stereo.divergence": {"1.5"}, "stereo.auto_convergence": {"on"}, "stereo.max_near": {"0.75"}, "stereo.max_far": {"1"},
+			"stereo.floating_window": {"on"},
+		}, job.DefaultOptions().Stereo},
+		"no box any more": {func() job.StereoOptions { o := job.DefaultOptions().Stereo; o.FloatingWindow = true; return o }(), nil, job.DefaultOptions().Stereo},
+	} {
+		j := s.addJob(job.Created, func(j *job.Job) { j.StartedAt, j.Options.Stereo = time.Time{}, c.had })
+		form := maps.Clone(untouched)
+		maps.Copy(form, c.fields)
+		resp, err := s.Client().PostForm(s.URL+"/jobs/"+j.ID+"/start", form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got, err := s.platform.Jobs.Get(t.Context(), j.ID); err != nil || got.Options.Stereo != c.want {
+			t.Errorf("%s: %s, %+v, %v; want %+v", name, resp.Status, got.Options.Stereo, err, c.want)
+		}
+	}
+}
+
 func TestAFormWithABadNumberSaysWhichField(t *testing.T) {
 	s := newSite(t)
 	j := s.addJob(job.Created, func(j *job.Job) { j.StartedAt = time.Time{} })
-	resp, err := s.Client().PostForm(s.URL+"/jobs/"+j.ID+"/start", url.Values{"stereo.divergence": {"a lot"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, _ := io.ReadAll(resp.Body)
-	if resp.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(string(text), "Stereo.divergence is") {
-		t.Errorf("%s: %.200s", resp.Status, text)
+	for _, c := range []struct{ field, text string }{{"stereo.divergence", "a lot"}, {"stereo.divergence", "NaN"}, {"start", "1:inf"}} {
+		resp, err := s.Client().PostForm(s.URL+"/jobs/"+j.ID+"/start", url.Values{c.field: {c.text}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(string(text), c.field[1:]+" is") {
+			t.Errorf("%s %s: %s: %.200s", c.field, c.text, resp.Status, text)
+		}
 	}
 }
 
