@@ -16,7 +16,7 @@ ephemeral "random_password" "session_key" {
 
 resource "aws_secretsmanager_secret" "session_key" {
   #checkov:skip=CKV_AWS_149:as for the hub's token
-  #checkov:skip=CKV2_AWS_57:a new key signs everybody out; raise session_key's version below to do so
+  #checkov:skip=CKV2_AWS_57:people rotate it: raise session_key's version below; twice signs everybody out
   name                    = "${var.name}/session-key"
   description             = "Seals people's sessions, the same in every web-ui task"
   recovery_window_in_days = var.deletion_protection ? 30 : 0
