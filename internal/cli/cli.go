@@ -177,13 +177,26 @@ func describeFlag(v *kong.Value) string {
 	return kong.DefaultHelpValueFormatter(&said)
 }
 
+// errContinues says that a command was stopped whose work so far is kept.
+var errContinues = errors.New("stopped; the same command continues where it was")
+
+// continuing adds errContinues to the error of a command that was stopped.
+func continuing(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return errors.Join(errContinues, err)
+	}
+	return err
+}
+
 // oneLine folds an error into a single line for a person, and a list of problems into one for each.
 func oneLine(err error) string {
-	if errors.Is(err, errBeginsAnew) {
-		return errBeginsAnew.Error()
+	for _, stop := range []error{errBeginsAnew, errContinues} {
+		if errors.Is(err, stop) {
+			return stop.Error()
+		}
 	}
 	if errors.Is(err, context.Canceled) {
-		return "stopped; the same command continues where it was"
+		return "stopped"
 	}
 	if errors.Is(err, platform.ErrFull) || errors.Is(err, syscall.ENOSPC) {
 		return platform.ErrFull.Error()

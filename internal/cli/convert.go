@@ -168,7 +168,10 @@ func (c *convertCommand) convert(ctx context.Context, o job.Options, report *rep
 	}
 	result, err := c.convertIn(ctx, w)
 	done := err == nil || !w.worthKeeping(context.WithoutCancel(ctx))
-	if done && errors.Is(err, context.Canceled) {
+	switch {
+	case !done:
+		err = continuing(err)
+	case errors.Is(err, context.Canceled):
 		err = errors.Join(errBeginsAnew, err)
 	}
 	return result, errors.Join(err, w.close(done))

@@ -51,6 +51,10 @@ func (c *jobsListCommand) Run(ctx context.Context, std streams) error {
 	if c.JSON {
 		return encodeEach(std.out, jobs)
 	}
+	if len(jobs) == 0 && (c.State != "all" || c.Search != "") {
+		_, err := fmt.Fprintln(std.out, "no such jobs")
+		return err
+	}
 	return printJobs(std.out, jobs, time.Now())
 }
 

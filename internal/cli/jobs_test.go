@@ -17,6 +17,9 @@ func TestJobsAreListedShownCancelledRetriedAndRemoved(t *testing.T) {
 	if r := s.stereospot("jobs", "list"); r.code != exitDone || !strings.Contains(r.out, "no jobs") {
 		t.Errorf("empty list: %q %q", r.out, r.err)
 	}
+	if r := s.stereospot("jobs", "list", "--state", "failed"); r.code != exitDone || r.out != "no such jobs\n" {
+		t.Errorf("an empty list of failed ones: %q %q", r.out, r.err)
+	}
 	r := s.stereospot("submit", film, "--json", "--format", "anaglyph", "--preset", "comfort")
 	id := jobID(t, r.out)
 	r = s.stereospot("submit", film)

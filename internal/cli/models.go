@@ -92,7 +92,7 @@ func (c *modelsPullCommand) Run(ctx context.Context, std streams) error {
 		path, err := store.Pull(ctx, hub, m, bar.progress)
 		bar.close()
 		if err != nil {
-			return err
+			return continuing(err)
 		}
 		fmt.Fprintln(std.out, path)
 	}

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -305,7 +307,7 @@ func TestUnknownPresetIsSaid(t *testing.T) {
 	ffmpeg(t, dir, "-f lavfi -i testsrc2=s=64x64:d=0.2:r=25 -c:v libx264 in.mp4")
 	for _, codec := range []string{"h264", "hevc"} {
 		r := stereospot(t, "convert", filepath.Join(dir, "in.mp4"), "--codec", codec, "--encoder-preset", "lightning")
-		if want := "stereospot: the encoder has no such preset"; r.code != exitFailed || !strings.HasPrefix(lastLineOf(r.err), want) {
+		if want := "stereospot: the encoder has no such preset"; r.code != exitFailed || !strings.HasPrefix(lastLineOf(r.err), want) || !strings.HasSuffix(lastLineOf(r.err), " --encoder-preset") {
 			t.Errorf("%s: exit %d, %q", codec, r.code, r.err)
 		}
 	}
@@ -340,5 +342,27 @@ func TestHelpExitsWithZeroAndShowsExamples(t *testing.T) {
 		if len(args) == 2 && !strings.Contains(r.out, "Examples:") {
 			t.Errorf("%v has no examples", args)
 		}
+	}
+}
+
+func TestWhatIsStoppedPromisesToContinueOnlyWhereItDoes(t *testing.T) {
+	film := smallFilm(t, 3)
+	dir := filepath.Dir(film)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, args := range []string{"probe film.mp4 --scenes", "preview film.mp4 -o sheet.png", "scene -o scene.mp4"} {
+		t.Chdir(dir)
+		var out bytes.Buffer
+		if code := run(ctx, strings.Fields(args), streams{nil, &out, &out}); code != exitFailed || out.String() != "stereospot: stopped\n" {
+			t.Errorf("%s: exit %d: %s", args, code, &out)
+		}
+	}
+	checkNothingLeft(t, dir, "film.mp4")
+	stopped := fmt.Errorf("sending the film: %w", context.Canceled)
+	if got := oneLine(continuing(stopped)); got != "stopped; the same command continues where it was" {
+		t.Errorf("where work is kept: %s", got)
+	}
+	if got := oneLine(continuing(errors.New("no room"))); got != "no room" {
+		t.Errorf("of another error: %s", got)
 	}
 }

@@ -112,8 +112,11 @@ func (c *submitCommand) submit(ctx context.Context, f *follower, films []film, o
 	var sent []client.Job
 	for _, film := range films {
 		j, err := c.upload(ctx, f, film, o)
+		if errors.Is(err, context.Canceled) && len(sent) > 0 { // all of them again would make those jobs twice
+			return nil, fmt.Errorf("stopped; %d of %d films are submitted: repeat the command with the others", len(sent), len(films))
+		}
 		if err != nil {
-			return nil, err
+			return nil, continuing(err)
 		}
 		f.report.submitted(j, f.page(j.ID))
 		sent = append(sent, j)
