@@ -59,6 +59,50 @@ func TestAPIDocumentNamesEveryRouteAndEveryFieldOfAJob(t *testing.T) {
 	}
 }
 
+// TestDocumentedCurlTakesAFilmThroughTheServer runs the way of a film that docs/api.md shows, with curl. What people put in
+// by hand there comes out of the answer before.
+func TestDocumentedCurlTakesAFilmThroughTheServer(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("there is no curl here")
+	}
+	page, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, way, _ := strings.Cut(string(page), "## A film's way\n")
+	way, _, _ = strings.Cut(way, "\n## ")
+	s, film := newServer(t), smallFilm(t, 5)
+	dir := filepath.Dir(film)
+	if err := os.Rename(film, filepath.Join(dir, "film.mkv")); err != nil {
+		t.Fatal(err)
+	}
+	script := []string{
+		"set -eo pipefail", "S=" + s.url("/api/v1"), `curl() { command curl -f "$@" | tee answer; }`,
+		`told() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" answer | head -n 1; }`,
+	}
+	for line := range strings.Lines(way) {
+		if !strings.HasPrefix(line, "    ") || strings.Contains(line, "/events") { // which go on for ever
+			continue
+		}
+		line = strings.NewReplacer(
+			"http://127.0.0.1:8080", s.url(""), `"start": true`, `"start": false`, "at=12.5", "at=0",
+			"ID=…", "ID=$(told id)", "URL=…", "URL=$(told url)", `"etag": "…"`, `"etag": "'$(sed -n 's/^E[Tt]ag: "\(.*\)".*/\1/p' etag)'"`,
+			"-D - ", "-D etag ", "curl -s $S/jobs/$ID/links", `until curl -s $S/jobs/$ID | grep -q '"status":"completed"'; do sleep 0.1; done; curl -s $S/jobs/$ID/links`,
+		).Replace(line)
+		script = append(script, strings.TrimRight(line[4:], "\n"))
+	}
+	cmd := exec.CommandContext(t.Context(), "bash", "-c", strings.Join(script, "\n"))
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, strings.Join(script, "\n"), out)
+	}
+	for _, name := range []string{"film_LR.mp4", "frame", "thumbnail.jpg"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
+			t.Errorf("the commands left no %s: %v", name, err)
+		}
+	}
+}
+
 func TestRestoredBackupServesTheSameJobs(t *testing.T) {
 	s, film := newServer(t), smallFilm(t, 10)
 	dir := t.TempDir()
