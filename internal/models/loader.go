@@ -68,10 +68,14 @@ func (l *Loader) best(d job.DepthOptions) (Choice, error) {
 	if err != nil {
 		return Choice{}, err
 	}
-	classic := Choice{Options: job.DepthOptions{Model: job.Classic}, Why: "no model is installed: " + better}
+	none := "no model is installed: " + better
+	if len(all) > 0 {
+		none = fmt.Sprintf("a model of your own is used where it is named, as by --depth %s; %s", all[0].Name, better)
+	}
+	classic := Choice{Options: job.DepthOptions{Model: job.Classic}, Why: none}
 	if d != (job.DepthOptions{Model: job.AutoDepth}) {
 		if len(all) == 0 || all[0].Rank == 0 {
-			return Choice{}, errors.New("a size, every, flip (--tta) or orientation of depth needs a neural model, and none is installed: " + better)
+			return Choice{}, errors.New("a size, every, flip (--tta) or orientation of depth needs a neural model: " + none)
 		}
 	}
 	if len(all) == 0 || all[0].Rank == 0 {

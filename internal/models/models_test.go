@@ -51,7 +51,7 @@ func TestAutoTakesTheBestThatIsInstalledAndSaysWhy(t *testing.T) {
 		t.Errorf("without a model: %+v, %v", c, err)
 	}
 	put(t, l.Store, "mine.onnx", onnxtest.Kind{})
-	if c, err = l.Choose(auto); err != nil || c.Options.Model != job.Classic {
+	if c, err = l.Choose(auto); err != nil || c.Options.Model != job.Classic || !strings.Contains(c.Why, "--depth mine") || strings.Contains(c.Why, "no model") {
 		t.Errorf("with a model that nobody knows: %+v, %v", c, err)
 	}
 	put(t, l.Store, "depth-anything-v2-small-fp16", onnxtest.Kind{Half: true})
@@ -186,8 +186,8 @@ func TestChoicesThatCannotBeSayWhatCan(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := l.Resolve(job.DepthOptions{Model: job.AutoDepth, Flip: true}); err == nil {
-		t.Error("classic flips")
+	if _, err := l.Resolve(job.DepthOptions{Model: job.AutoDepth, Flip: true}); err == nil || !strings.Contains(err.Error(), "--depth mine") {
+		t.Errorf("classic flips: %v", err)
 	}
 	l.Paths = true
 	if d, err := l.Resolve(job.DepthOptions{Model: path}); err != nil || d.Content == "" {
