@@ -46,8 +46,12 @@ func sentence(text string) string {
 	if size == 0 {
 		return ""
 	}
-	text = string(unicode.ToUpper(first)) + text[size:]
-	if strings.ContainsAny(text[len(text)-1:], ".!?") {
+	return ended(string(unicode.ToUpper(first)) + text[size:])
+}
+
+// ended gives a text a full stop where it has none.
+func ended(text string) string {
+	if text == "" || strings.ContainsAny(text[len(text)-1:], ".!?") {
 		return text
 	}
 	return text + "."

@@ -37,6 +37,14 @@ func (f filmView) Tone() string { _, tone, _ := stageWords(f.Stage); return tone
 // Headline says what happens now.
 func (f filmView) Headline() string { _, _, headline := stageWords(f.Stage); return headline }
 
+// Why is the reason as a sentence. One that begins with the film's name leaves that as it is.
+func (f filmView) Why() string {
+	if strings.HasPrefix(f.Reason, f.Title) {
+		return ended(f.Reason)
+	}
+	return sentence(f.Reason)
+}
+
 // Draft reports whether the film still waits for its file or for its start.
 func (f filmView) Draft() bool { return f.Stage == StageUploading || f.Stage == StageReady }
 

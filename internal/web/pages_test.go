@@ -303,6 +303,20 @@ func TestFormsWorkWithoutScripts(t *testing.T) {
 	post("/jobs/"+j.ID+"/remove", nil, "/")
 }
 
+func TestAReasonKeepsTheFilmsName(t *testing.T) {
+	s := newSite(t)
+	for reason, want := range map[string]string{
+		"film.mp4 is not a video": ">film.mp4 is not a video.<", "the film has no picture": ">The film has no picture.<",
+	} {
+		j := s.addJob(job.Failed, func(j *job.Job) { j.Title, j.Reason = "film.mp4", reason })
+		for _, path := range []string{"/jobs/" + j.ID, "/"} {
+			if text := s.get(path, false, http.StatusOK); !strings.Contains(text, want) {
+				t.Errorf("%s lacks %s", path, want)
+			}
+		}
+	}
+}
+
 func TestAStrengthIsChosenWithoutScripts(t *testing.T) {
 	s := newSite(t)
 	strong, comfort := job.Strong.Stereo(job.DefaultOptions().Stereo), job.Comfort.Stereo(job.DefaultOptions().Stereo)

@@ -77,7 +77,8 @@ export class Film {
     this.uploaded = true;
     forget(this.job);
     this.line.querySelector("progress").hidden = true;
-    this.say(`Uploaded, ${bytes(this.file?.size ?? Number(this.line.dataset.size))}`);
+    const size = this.file?.size ?? Number(this.line.dataset.size); // the server tells it of an upload under way alone
+    this.say(size ? `Uploaded, ${bytes(size)}` : "Uploaded");
   }
 
   fail(error) {
