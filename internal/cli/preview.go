@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +47,7 @@ func (c *previewCommand) Run(ctx context.Context, std streams) error {
 	if strings.ToLower(filepath.Ext(c.Output)) != ".png" {
 		return usagef("%s: name the output .png", filepath.Base(c.Output))
 	}
-	if err := errors.Join(media.CheckTools(ctx), checkOutput(c.Output, c.Yes)); err != nil {
+	if err := cmp.Or(media.CheckTools(ctx), media.CheckFile(c.Input), checkOutput(c.Output, c.Yes)); err != nil {
 		return err
 	}
 	m, err := c.moment(ctx, std, at, o)

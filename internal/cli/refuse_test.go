@@ -366,3 +366,12 @@ func TestWhatIsStoppedPromisesToContinueOnlyWhereItDoes(t *testing.T) {
 		t.Errorf("of another error: %s", got)
 	}
 }
+
+func TestAFileThatIsntThereIsSaidInOneLine(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing.mp4")
+	for _, command := range []string{"convert", "probe", "preview", "submit"} {
+		if r := stereospot(t, command, missing); r.code != exitFailed || r.out+r.err != "stereospot: missing.mp4 does not exist\n" {
+			t.Errorf("%s: exit %d: %s%s", command, r.code, r.out, r.err)
+		}
+	}
+}

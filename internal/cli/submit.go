@@ -10,6 +10,7 @@ import (
 
 	"github.com/stereospot/stereospot/internal/client"
 	"github.com/stereospot/stereospot/internal/job"
+	"github.com/stereospot/stereospot/internal/media"
 )
 
 type submitCommand struct {
@@ -69,14 +70,12 @@ func (c *submitCommand) Run(ctx context.Context, std streams) error {
 func (c *submitCommand) films(o *job.Options) ([]film, error) {
 	var films []film
 	for _, path := range c.Files {
-		info, err := os.Stat(path)
-		switch {
-		case err != nil:
+		if err := media.CheckFile(path); err != nil {
 			return nil, err
-		case !info.Mode().IsRegular():
-			return nil, fmt.Errorf("%s is no file", path)
-		case info.Size() == 0:
-			return nil, fmt.Errorf("%s is empty", path)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
 		}
 		films = append(films, film{path, info.Size()})
 	}
