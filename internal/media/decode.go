@@ -37,6 +37,9 @@ func OpenSegment(ctx context.Context, path string) (*SegmentFile, error) {
 	}
 	defer f.Close()
 	s, err := readSegment(ctx, f)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx) // which says nothing of the file
+	}
 	if err != nil {
 		return nil, &Error{Reason: fmt.Sprintf("%s is not a whole segment file: %v", filepath.Base(path), err), Err: err}
 	}
@@ -297,7 +300,7 @@ func (r *FrameReader) compare(frame []byte) error {
 func (r *FrameReader) finish() error {
 	var more [1]byte
 	if n, _ := r.out.Read(more[:]); n > 0 {
-		r.p.kill(r.countError("more"))
+		return r.p.fail(r.countError("more"))
 	}
 	if err := r.p.wait(); err != nil {
 		return err

@@ -2,6 +2,7 @@ package media
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -169,4 +170,52 @@ func FuzzReadSegment(f *testing.F) {
 		r := newFrameReader(nil, io.NopCloser(nil), Video{CodedWidth: 3, CodedHeight: 3, Bits: 8, Rotation: i.Video.Rotation}, 1)
 		_ = r.FrameBytes()
 	})
+}
+
+func TestLookThatIsCutOffSaysNothingOfTheFile(t *testing.T) {
+	file := oneSegment(t, "opengop.mp4")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("the person changed their mind")
+	cancel(why)
+	_, err := OpenSegment(ctx, file.path)
+	if bad := new(Error); !errors.Is(err, why) || errors.As(err, &bad) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestFrameTooManyIsAnErrorAlsoWhenItsDecoderHasEndedWell(t *testing.T) {
+	file := oneSegment(t, "opengop.mp4")
+	r, err := file.Decode(t.Context(), 0, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	r.expected = 2
+	<-r.p.done // all of its frames wait in the pipe
+	buf := make([]byte, r.FrameBytes())
+	for range 2 {
+		if err := r.ReadFrame(buf); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.ReadFrame(buf); !errors.Is(err, ErrFrameCount) {
+		t.Errorf("three frames of two: %v", err)
+	}
+}
+
+func TestOutputBeyondItsLimitIsAnErrorAlsoWhenAllOfItIsThere(t *testing.T) {
+	p := ffmpegCommand("film.mp4", "-version")
+	out, err := p.stdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if err := p.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-p.done
+	why := errors.New("it says too much")
+	if err := p.fail(why); !errors.Is(err, why) {
+		t.Errorf("%v", err)
+	}
 }

@@ -308,6 +308,16 @@ func (p *process) wait() error {
 	return explain(p.about, p.messages.String(), p.exit)
 }
 
+// fail ends a process whose output is refused, and returns why, or what it failed with by itself. It may have ended well
+// before that: what it wrote waited in the pipe.
+func (p *process) fail(why error) error {
+	p.kill(why)
+	if err := p.wait(); err != nil {
+		return err
+	}
+	return why
+}
+
 // output runs the process and returns what it wrote to its standard output, or an error when that is
 // more than limit bytes.
 func (p *process) output(ctx context.Context, limit int) ([]byte, error) {
@@ -320,7 +330,7 @@ func (p *process) output(ctx context.Context, limit int) ([]byte, error) {
 	}
 	data, readErr := io.ReadAll(io.LimitReader(out, int64(limit)+1))
 	if len(data) > limit {
-		p.kill(&Error{Reason: fmt.Sprintf("%s has more to describe than StereoSpot can take (%d bytes)", p.about, limit)})
+		return nil, p.fail(&Error{Reason: fmt.Sprintf("%s has more to describe than StereoSpot can take (%d bytes)", p.about, limit)})
 	}
 	if err := p.wait(); err != nil {
 		return nil, err

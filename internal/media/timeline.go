@@ -126,14 +126,13 @@ func ffprobeLines(ctx context.Context, src *Source, each func([]byte) error, opt
 	if err := p.start(ctx); err != nil {
 		return "", err
 	}
-	scanErr := scanLines(out, each)
-	if scanErr != nil {
-		p.kill(&Error{Reason: fmt.Sprintf("%s can't be measured: %v", src.name(), scanErr), Err: scanErr})
+	if err := scanLines(out, each); err != nil {
+		return "", p.fail(&Error{Reason: fmt.Sprintf("%s can't be measured: %v", src.name(), err), Err: err})
 	}
 	if err := p.wait(); err != nil {
 		return "", err
 	}
-	return p.warnings(), scanErr
+	return p.warnings(), nil
 }
 
 func scanLines(r io.Reader, each func([]byte) error) error {
