@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/stereospot/stereospot/internal/inference"
 	"github.com/stereospot/stereospot/internal/job"
@@ -20,7 +21,33 @@ const metaPlan = "stereospot-plan"
 // Chunk plans a job's source and writes its plan and segment files. Repeated, it finds the same plan and
 // writes only what is missing.
 func (p *Pipeline) Chunk(ctx context.Context, jobID string) error {
-	j, err := p.advance(ctx, jobID, job.ChunkingInProgress, nil)
+	return p.chunkIn(ctx, jobID, job.ChunkingInProgress.From()...)
+}
+
+// chunkIn is Chunk of a job in one of the statuses; else the error is ErrDead. A segment that turns out not to be an exact
+// copy sends the job back while others are still being written: then it begins anew.
+func (p *Pipeline) chunkIn(ctx context.Context, jobID string, statuses ...job.Status) error {
+	for {
+		err := p.chunkOnce(ctx, jobID, statuses)
+		if !errors.Is(err, errReplanned) {
+			return err
+		}
+		if err := p.forgetPlan(ctx, jobID); err != nil { // and what was written of it since that moment
+			return err
+		}
+	}
+}
+
+// errReplanned says that a job is to be split by another plan than the one that it was being split by.
+var errReplanned = errors.New("the job is to be planned anew")
+
+func (p *Pipeline) chunkOnce(ctx context.Context, jobID string, statuses []job.Status) error {
+	j, err := p.advanceIf(ctx, jobID, job.ChunkingInProgress, func(j *job.Job) error {
+		if !slices.Contains(statuses, j.Status) {
+			return dead("it is " + string(j.Status))
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
@@ -43,6 +70,7 @@ func (p *Pipeline) chunk(ctx context.Context, j job.Job, source, dir string) err
 	if err != nil {
 		return err
 	}
+	lossless := j.Lossless
 	if j, err = p.settle(ctx, j, plan, encode); err != nil {
 		return err
 	}
@@ -55,7 +83,13 @@ func (p *Pipeline) chunk(ctx context.Context, j job.Job, source, dir string) err
 	if err := p.writeSegments(ctx, j, source, plan, dir); err != nil {
 		return err
 	}
-	j, err = p.advance(ctx, j.ID, job.ChunkingComplete, func(j *job.Job) { j.TotalSegments = len(plan.Segments) })
+	j, err = p.advanceIf(ctx, j.ID, job.ChunkingComplete, func(j *job.Job) error {
+		if j.Lossless != lossless {
+			return errReplanned
+		}
+		j.TotalSegments = len(plan.Segments)
+		return nil
+	})
 	if err != nil {
 		return err
 	}
@@ -181,16 +215,20 @@ func (p *Pipeline) missingSegments(ctx context.Context, j job.Job, plan *media.P
 
 // ReadPlan returns the plan that Chunk wrote for a job.
 func (p *Pipeline) ReadPlan(ctx context.Context, jobID string) (*media.Plan, error) {
+	body, err := p.readPlan(ctx, jobID)
+	if err != nil {
+		return nil, err
+	}
+	return media.DecodePlan(body)
+}
+
+func (p *Pipeline) readPlan(ctx context.Context, jobID string) ([]byte, error) {
 	r, _, err := p.Input.Get(ctx, job.PlanKey(jobID), 0, -1)
 	if err != nil {
 		return nil, fmt.Errorf("plan of job %s: %w", jobID, err)
 	}
 	defer r.Close()
-	body, err := io.ReadAll(r)
-	if err != nil {
-		return nil, err
-	}
-	return media.DecodePlan(body)
+	return io.ReadAll(r)
 }
 
 // encodePlan writes the plan with the person's name of the source instead of this machine's path to it,

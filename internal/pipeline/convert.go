@@ -115,10 +115,34 @@ func (p *Pipeline) failed(ctx context.Context, j job.Job, req inference.Request,
 	if errors.Is(headErr, platform.ErrNotFound) || headErr == nil && in.Metadata[inference.MetaContent] != req.Content {
 		return fmt.Errorf("%w: the segment was replaced meanwhile (%w)", ErrDead, err) // the new one has an event of its own
 	}
-	if errors.Is(err, media.ErrFrameCount) && !j.Lossless {
+	if !errors.Is(err, media.ErrFrameCount) {
+		return err
+	}
+	if !j.Lossless {
 		return p.rechunk(ctx, j.ID, err)
 	}
+	old, planErr := p.outdated(ctx, j.ID, in)
+	if planErr != nil {
+		return planErr // whether err is final isn't known
+	}
+	if old {
+		return fmt.Errorf("%w: it is a segment of the plan before (%w)", ErrDead, err)
+	}
 	return err
+}
+
+// outdated reports whether a segment of a job that is split without loss is still one of the plan before: that plan's segments
+// are there until the new one's have taken their places, and are no reason to fail the job.
+func (p *Pipeline) outdated(ctx context.Context, jobID string, segment platform.Object) (bool, error) {
+	body, err := p.readPlan(ctx, jobID)
+	if errors.Is(err, platform.ErrNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	plan, err := media.DecodePlan(body)
+	return err == nil && (plan.Lossless == "" || hashBytes(body) != segment.Metadata[metaPlan]), err
 }
 
 // existing returns the frames of an output that is already the answer to req, 0 when there is none. A
@@ -166,30 +190,31 @@ var ErrRechunk = errors.New("stream copy was not exact: chunking again without l
 
 func (p *Pipeline) rechunk(ctx context.Context, jobID string, cause error) error {
 	p.Log.Warn("segments are not exact copies; chunking again through a lossless re-encode", "job_id", jobID, "cause", cause)
-	j, err := p.live(ctx, jobID, job.ChunkingInProgress.From()...)
-	if err != nil {
-		return err
-	}
-	if j.Lossless {
-		return fmt.Errorf("%w: another segment had it chunked again", ErrDead)
-	}
-	_, err = p.advance(ctx, jobID, job.ChunkingInProgress, func(j *job.Job) {
+	_, err := p.advanceIf(ctx, jobID, job.ChunkingInProgress, func(j *job.Job) error {
+		if j.Lossless {
+			return dead("another segment had it chunked again")
+		}
 		j.Lossless, j.TotalSegments, j.CompletedSegments = true, 0, 0
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if err := p.Completions.Forget(ctx, jobID); err != nil {
-		return err
-	}
-	// A copy that is converted later would fail a job that has no other way left.
-	if err := erasePrefix(ctx, p.Input, "segments/"+jobID+"/"); err != nil {
+	if err := p.forgetPlan(ctx, jobID); err != nil {
 		return err
 	}
 	if err := p.sendSource(ctx, jobID); err != nil {
 		return err
 	}
 	return fmt.Errorf("%w (%w)", ErrRechunk, cause)
+}
+
+// forgetPlan removes a job's plan, its segments, and what is recorded of those.
+func (p *Pipeline) forgetPlan(ctx context.Context, jobID string) error {
+	if err := p.Completions.Forget(ctx, jobID); err != nil {
+		return err
+	}
+	return erasePrefix(ctx, p.Input, "segments/"+jobID+"/")
 }
 
 // Complete records the converted segment that belongs to an output's key if it is there, and reports the job as ready

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -109,7 +110,8 @@ func (p *Pipeline) receiveSource(ctx context.Context, id string) error {
 		return nil
 	}
 	return p.withLease(ctx, chunkingLease(id), func(ctx context.Context) error {
-		return p.attend(ctx, id, nil, func(ctx context.Context) error { return p.Chunk(ctx, id) })
+		// Who had the lease until now may have done it.
+		return p.attend(ctx, id, nil, func(ctx context.Context) error { return p.chunkIn(ctx, id, job.Created, job.ChunkingInProgress) })
 	})
 }
 
@@ -160,11 +162,17 @@ func (p *Pipeline) tidy(ctx context.Context, jobID string) error {
 	return nil // whoever holds it tidies up, or Reconcile
 }
 
-// Permanent reports whether an error of Handle can't get better by trying again.
+// Permanent reports whether an error of Handle can't get better by trying again: no part of it. A message may be about
+// several jobs.
 func Permanent(err error) bool {
 	if errors.Is(err, job.ErrMessage) {
 		return true
 	}
+	steps := stepErrors(err)
+	return len(steps) > 0 && !errors.As(err, new(*WaitError)) && !slices.ContainsFunc(steps, func(s *StepError) bool { return !permanent(s) })
+}
+
+func permanent(err error) bool {
 	bad := new(media.Error)
 	return errors.As(err, &bad) && !bad.Transient && !isFull(err)
 }

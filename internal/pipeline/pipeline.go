@@ -92,15 +92,25 @@ func dead(why string) error { return fmt.Errorf("%w: %s", ErrDead, why) }
 
 // advance moves a job to a status if it may go there, and applies change in the same write.
 func (p *Pipeline) advance(ctx context.Context, id string, to job.Status, change func(*job.Job)) (job.Job, error) {
+	return p.advanceIf(ctx, id, to, func(j *job.Job) error {
+		if change != nil {
+			change(j)
+		}
+		return nil
+	})
+}
+
+// advanceIf is advance with a change that may refuse: it sees the job before it moves, and its error is returned.
+func (p *Pipeline) advanceIf(ctx context.Context, id string, to job.Status, change func(*job.Job) error) (job.Job, error) {
 	var from job.Status
 	j, err := p.Jobs.Update(ctx, id, func(j *job.Job) error {
 		if from = j.Status; !slices.Contains(to.From(), from) {
 			return dead("it is " + string(from))
 		}
-		j.Status, j.UpdatedAt = to, p.Now()
-		if change != nil {
-			change(j)
+		if err := change(j); err != nil {
+			return err
 		}
+		j.Status, j.UpdatedAt = to, p.Now()
 		return nil
 	})
 	if errors.Is(err, platform.ErrNotFound) {

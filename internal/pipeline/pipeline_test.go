@@ -309,3 +309,21 @@ func TestInterruptedRunContinuesWithWhatIsThere(t *testing.T) {
 		t.Errorf("%d conversions for %d segments and one failure", len(b.converted), testSegments)
 	}
 }
+
+func TestMessageOfSeveralJobsIsGivenUpOnlyWhenNothingOfItCanGetBetter(t *testing.T) {
+	bad := &StepError{"a", &media.Error{Reason: "not a film"}}
+	for name, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"one":            {bad, true},
+		"both bad":       {errors.Join(bad, &StepError{"b", &media.Error{Reason: "not a film"}}), true},
+		"one may pass":   {errors.Join(bad, &StepError{"b", errors.New("no answer")}), false},
+		"one waits":      {errors.Join(&WaitError{Err: platform.ErrLeaseHeld}, bad), false},
+		"one was killed": {errors.Join(bad, &StepError{"b", &media.Error{Reason: "killed", Transient: true}}), false},
+	} {
+		if got := Permanent(c.err); got != c.want {
+			t.Errorf("%s: permanent %v", name, got)
+		}
+	}
+}

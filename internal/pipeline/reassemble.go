@@ -148,16 +148,17 @@ func (p *Pipeline) current(ctx context.Context, j job.Job, plan *media.Plan, ind
 }
 
 // forgetDamaged sends a job back to converting, so that the lost segment is made again. The others' messages find
-// them there and record them anew.
+// them there and record them anew. The status goes first: a job that counts too few segments is never reassembled, and one
+// that is being reassembled is sent nothing else.
 func (p *Pipeline) forgetDamaged(ctx context.Context, j job.Job, key string) error {
 	if err := p.Output.Delete(ctx, key); err != nil {
 		return err
 	}
-	if err := p.Completions.Forget(ctx, j.ID); err != nil {
-		return err
-	}
 	j, err := p.advance(ctx, j.ID, job.ChunkingComplete, nil)
 	if err != nil {
+		return err
+	}
+	if err := p.Completions.Forget(ctx, j.ID); err != nil {
 		return err
 	}
 	return p.sendCreated(ctx, platform.VideoWorkerQueue, segmentKeys(j)...)

@@ -54,6 +54,9 @@ func (p *Pipeline) runOnce(ctx context.Context, jobID string, parallel int) erro
 	if err != nil {
 		return err
 	}
+	if err := p.recount(ctx, j); err != nil {
+		return err
+	}
 	plan, err := p.ReadPlan(ctx, jobID)
 	if err != nil {
 		return err
@@ -62,6 +65,16 @@ func (p *Pipeline) runOnce(ctx context.Context, jobID string, parallel int) erro
 		return p.rechunked(ctx, j, err)
 	}
 	return p.Reassemble(ctx, jobID)
+}
+
+// recount forgets completions that the job's counter doesn't count: a run that died after it had the job planned anew left
+// them, and they would keep the new segments from being counted.
+func (p *Pipeline) recount(ctx context.Context, j job.Job) error {
+	recorded, err := p.completed(ctx, j.ID)
+	if err != nil || len(recorded) == j.CompletedSegments {
+		return err
+	}
+	return p.Completions.Forget(ctx, j.ID)
 }
 
 // rechunked returns err, as an ErrRechunk if the job was sent back to chunking since it was j. The segment that had it sent
@@ -79,7 +92,8 @@ func (p *Pipeline) rechunked(ctx context.Context, j job.Job, err error) error {
 
 // convertSegments converts every segment, parallel of them at a time. A segment whose frames are all handed to its encoder
 // doesn't count any more: the encoder has dozens of them still to do, and what makes depth and views would rest
-// meanwhile. One segment at most is in that state while others take its place. Once one has failed, none begins.
+// meanwhile. One segment at most is in that state while others take its place. Once one has failed, none begins, and its
+// error is what is returned: those that it cuts off may end before it does.
 func (p *Pipeline) convertSegments(ctx context.Context, j job.Job, plan *media.Plan, parallel int) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -98,7 +112,10 @@ func (p *Pipeline) convertSegments(ctx context.Context, j job.Job, plan *media.P
 			return err
 		})
 	}
-	return g.Wait()
+	if g.Wait() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 func (p *Pipeline) convertSegment(ctx context.Context, j job.Job, plan *media.Plan, s media.Segment, encoding func()) error {

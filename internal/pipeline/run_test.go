@@ -33,11 +33,11 @@ func (s *stage) move(making, closing int) {
 	s.changed = make(chan struct{})
 }
 
-// await waits until so many segments are under way.
-func (s *stage) await(ctx context.Context, all int) error {
+// await waits until so many segments have been in making, and under way, at a time.
+func (s *stage) await(ctx context.Context, making, all int) error {
 	for {
 		s.mu.Lock()
-		met, changed := s.making+s.closing == all, s.changed
+		met, changed := s.most[0] >= making && s.most[1] >= all, s.changed
 		s.mu.Unlock()
 		if met {
 			return nil
@@ -45,7 +45,7 @@ func (s *stage) await(ctx context.Context, all int) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("%d segments are never under way at once: %w", all, context.Cause(ctx))
+			return fmt.Errorf("%d segments are never in making at once, or %d under way: %w", making, all, context.Cause(ctx))
 		}
 	}
 }
@@ -56,8 +56,13 @@ func TestNextSegmentBeginsWhileOneIsOnlyEncoded(t *testing.T) {
 		s := &stage{changed: make(chan struct{})}
 		real := b.Pipeline.Converter
 		b.Pipeline.Converter = converterFunc(func(ctx context.Context, r inference.Request, progress func(int)) (inference.Result, error) {
+			ctx, stop := context.WithTimeout(ctx, time.Minute)
+			defer stop()
 			s.move(1, 0)
 			res, err := real.Convert(ctx, r, func(int) {})
+			if err == nil {
+				err = s.await(ctx, parallel, 0)
+			}
 			if err != nil {
 				return res, err
 			}
@@ -68,9 +73,7 @@ func TestNextSegmentBeginsWhileOneIsOnlyEncoded(t *testing.T) {
 			if r.Index >= testSegments-parallel {
 				return res, nil // none is left to take its place
 			}
-			ctx, stop := context.WithTimeout(ctx, 20*time.Second)
-			defer stop()
-			return res, s.await(ctx, parallel+1)
+			return res, s.await(ctx, parallel, parallel+1)
 		})
 		b.must(t, b.Run(t.Context(), b.job, parallel))
 		b.checkFinal(t)
