@@ -155,13 +155,17 @@ func (p *Pipeline) Remove(ctx context.Context, id string) error {
 	if err != nil && !errors.Is(err, errSame) {
 		return err
 	}
-	// The person needn't wait for what takes long or can't be done yet.
+	p.eraseSoon(ctx, j)
+	return nil
+}
+
+// eraseSoon removes what can be removed now, in little time: nobody need wait for what takes long or can't be done yet.
+func (p *Pipeline) eraseSoon(ctx context.Context, j job.Job) {
 	now, cancel := context.WithTimeout(ctx, removeAtOnce)
 	defer cancel()
 	if err := p.erase(now, j); err != nil {
-		p.Log.InfoContext(ctx, "the removal is finished later", "job_id", id, "cause", err)
+		p.Log.InfoContext(ctx, "the removal is finished later", "job_id", j.ID, "cause", err)
 	}
-	return nil
 }
 
 // removeAtOnce bounds how long Remove takes.

@@ -48,8 +48,7 @@ func (r *repairing) expire(ctx context.Context, j job.Job) error {
 		ended = j.CompletedAt
 	}
 	if r.over(ended, r.Policy.KeepResults) {
-		r.Expired++
-		return r.Remove(ctx, j.ID)
+		return r.expireAll(ctx, j)
 	}
 	for _, k := range []struct {
 		what job.Kept
@@ -68,6 +67,17 @@ func (r *repairing) expire(ctx context.Context, j job.Job) error {
 
 func (r *repairing) over(ended time.Time, keep time.Duration) bool {
 	return keep > 0 && r.Now().Sub(ended) >= keep
+}
+
+// expireAll removes a job with all that it has, unless a person has retried it since it was listed.
+func (r *repairing) expireAll(ctx context.Context, j job.Job) error {
+	now, err := r.advanceIf(ctx, j.ID, job.Deleting, func(now *job.Job) error { return asListed(j, *now) })
+	if err != nil {
+		return err
+	}
+	r.Expired++
+	r.eraseSoon(ctx, now)
+	return nil
 }
 
 // expireOne removes something that is no longer kept, and writes that down. A crash in between has it removed again.

@@ -11,8 +11,8 @@ import (
 // nudge sends a job's messages again, after recording what was done and never written down.
 func (r *repairing) nudge(ctx context.Context, j job.Job) error {
 	j, err := r.Jobs.Update(ctx, j.ID, func(now *job.Job) error {
-		if now.Status != j.Status {
-			return ErrDead // it moved on since it was listed
+		if err := asListed(j, *now); err != nil {
+			return err
 		}
 		now.Resent, now.ResentAt = resends(*now)+1, r.Now()
 		return nil
@@ -39,6 +39,13 @@ func (r *repairing) nudgeSegments(ctx context.Context, j job.Job) error {
 		return err
 	}
 	if len(recorded) != j.CompletedSegments { // a step died between forgetting and counting anew
+		now, err := r.Jobs.Get(ctx, j.ID)
+		if err != nil {
+			return err
+		}
+		if err := asListed(j, now); err != nil {
+			return err // a segment was recorded between the two looks
+		}
 		if err := r.Completions.Forget(ctx, j.ID); err != nil {
 			return err
 		}

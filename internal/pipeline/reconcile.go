@@ -145,10 +145,29 @@ func (r *repairing) repair(ctx context.Context, j job.Job) error {
 		return err
 	}
 	if over := r.verdict(j); over != "" && !r.ageless(j) {
-		r.Failed++
-		return r.Fail(ctx, j.ID, over)
+		return r.fail(ctx, j, over)
 	}
 	return r.nudge(ctx, j)
+}
+
+// fail ends a job that stands still.
+func (r *repairing) fail(ctx context.Context, j job.Job, reason string) error {
+	_, err := r.advanceIf(ctx, j.ID, job.Failed, func(now *job.Job) error {
+		now.Reason = reason
+		return asListed(j, *now)
+	})
+	if err == nil {
+		r.Failed++
+	}
+	return err
+}
+
+// asListed returns ErrDead for a job that has changed since its row was read: what was concluded from that may be wrong.
+func asListed(j, now job.Job) error {
+	if now.Version != j.Version {
+		return dead("it has changed meanwhile")
+	}
+	return nil
 }
 
 // patience is how long a job may stand still before its messages are sent again.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -324,4 +325,77 @@ func TestOneReconcilerWorksAtATime(t *testing.T) {
 	if r := b.reconcile(t); r != (Repairs{}) {
 		t.Errorf("beside another: %+v", r)
 	}
+}
+
+// listed are jobs with which something happens when those in a status have been listed.
+type listed struct {
+	platform.Jobs
+	in    job.Status
+	after func()
+}
+
+func (l listed) List(ctx context.Context, q platform.JobQuery) ([]job.Job, string, error) {
+	list, next, err := l.Jobs.List(ctx, q)
+	if slices.Contains(q.Statuses, l.in) {
+		l.after()
+	}
+	return list, next, err
+}
+
+func TestJobThatMovesOnWhileItIsLookedAfterIsNotFailed(t *testing.T) {
+	b := newRepairBench(t)
+	_, err := b.Jobs.Update(t.Context(), b.job, func(j *job.Job) error {
+		j.Status, j.Resent, j.ResentAt = job.ChunkingInProgress, b.Policy.MaxResends, b.now
+		return nil
+	})
+	b.must(t, err)
+	b.wait(time.Hour)
+	b.Jobs = listed{b.Jobs, job.ChunkingInProgress, sync.OnceFunc(func() { b.must(t, b.Chunk(t.Context(), b.job)) })}
+	if r := b.reconcile(t); r.Failed > 0 || b.row(t).Status != job.ChunkingComplete {
+		t.Errorf("%+v, job is %s: %s", r, b.row(t).Status, b.row(t).Reason)
+	}
+}
+
+func TestJobThatIsRetriedWhileItIsToBeRemovedStays(t *testing.T) {
+	b := newRepairBench(t)
+	b.Policy.KeepResults = time.Hour
+	b.in(t, job.Failed)
+	b.wait(2 * time.Hour)
+	b.Jobs = listed{b.Jobs, job.Failed, sync.OnceFunc(func() { b.must(t, b.Retry(t.Context(), b.job)) })}
+	if r := b.reconcile(t); r.Expired > 0 || b.row(t).Status != job.Created {
+		t.Errorf("%+v, job is %s", r, b.row(t).Status)
+	}
+}
+
+// counted are completions with which something happens before a job's are listed.
+type counted struct {
+	platform.Completions
+	before func()
+}
+
+func (c counted) All(ctx context.Context, jobID string) ([]platform.Completion, error) {
+	c.before()
+	return c.Completions.All(ctx, jobID)
+}
+
+func TestSegmentsThatAreRecordedWhileTheJobIsLookedAfterStayCounted(t *testing.T) {
+	b := newRepairBench(t)
+	b.must(t, b.Chunk(t.Context(), b.job))
+	for i := range testSegments {
+		b.must(t, b.Convert(t.Context(), b.segment(i)))
+		if i > 0 {
+			b.must(t, b.Complete(t.Context(), job.OutputKey(b.job, i)))
+		}
+	}
+	b.loseMessages(t)
+	b.wait(2 * time.Minute)
+	b.Completions = counted{b.Completions, sync.OnceFunc(func() {
+		b.must(t, b.Complete(t.Context(), job.OutputKey(b.job, 0)))
+		b.must(t, b.Reassemble(t.Context(), b.job))
+	})}
+	b.reconcile(t)
+	if j := b.row(t); j.CompletedSegments != testSegments {
+		t.Errorf("%d segments of %d are counted", j.CompletedSegments, testSegments)
+	}
+	b.checkFinal(t)
 }
