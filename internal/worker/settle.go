@@ -33,7 +33,7 @@ func (w *Worker) judge(ctx context.Context, m platform.Message, err error, log *
 	case errors.Is(err, platform.ErrNoMessage):
 		log.WarnContext(ctx, "the delivery was lost to another worker; its work was stopped", "error", err)
 		return Lost, nil
-	case errors.Is(err, errStopped) || errors.Is(err, context.Canceled):
+	case errors.Is(err, errStopped):
 		log.InfoContext(ctx, "message handed back", "error", err)
 		return Returned, w.handBack(ctx, m)
 	case errors.As(err, &wait):

@@ -228,8 +228,8 @@ func (w *Worker) hold(ctx context.Context, m platform.Message, log *slog.Logger)
 		if err == nil {
 			return nil
 		}
-		if cause := context.Cause(ctx); cause != nil {
-			return fmt.Errorf("%w (%w)", cause, err)
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w (%w)", cutOff(ctx), err)
 		}
 		switch wait := new(Wait); {
 		case errors.Is(err, platform.ErrFull):
@@ -242,9 +242,18 @@ func (w *Worker) hold(ctx context.Context, m platform.Message, log *slog.Logger)
 			return err
 		}
 		if err != nil {
-			return context.Cause(ctx)
+			return cutOff(ctx)
 		}
 	}
+}
+
+// cutOff is why work was cut off: its delivery was lost, or else the process stops. A handler's own words for that prove
+// nothing, for what it works with may be cancelled without either.
+func cutOff(ctx context.Context) error {
+	if cause := context.Cause(ctx); errors.Is(cause, platform.ErrNoMessage) {
+		return cause
+	}
+	return errStopped
 }
 
 // awaitRoom tells the gate, which the handler knows better than, and waits for it, in any case a moment.

@@ -280,6 +280,19 @@ func TestFifthFailureGivesUpAndLeavesADeadLetter(t *testing.T) {
 	}
 }
 
+func TestHandlerThatSpeaksOfCancellationByItselfFails(t *testing.T) {
+	r := newRig(t, func(context.Context, platform.Message) error {
+		return fmt.Errorf("the other end: %w", context.Canceled)
+	})
+	r.send(t, "x")
+	r.run(t)
+	until(t, "there is a dead letter", func() bool { return r.deadLetters(t) == 1 })
+	r.stop()
+	if n := len(r.deliveries()); n != platform.MaxReceives || r.gaveUp() != 1 {
+		t.Errorf("%d deliveries, given up %d times", n, r.gaveUp())
+	}
+}
+
 func TestPermanentFailureIsGivenUpAtOnce(t *testing.T) {
 	r := newRig(t, func(context.Context, platform.Message) error { return &Permanent{errors.New("not a film")} })
 	r.send(t, "bad")
@@ -397,12 +410,16 @@ func TestFullDiskUsesUpNoDeliveries(t *testing.T) {
 	}
 }
 
-// barrier is a gate that a test opens.
-type barrier chan struct{}
+// barrier is a gate that a test opens, and that tells when it is asked.
+type barrier struct{ asked, opened chan struct{} }
 
 func (b barrier) Wait(ctx context.Context) error {
 	select {
-	case <-b:
+	case b.asked <- struct{}{}:
+	default:
+	}
+	select {
+	case <-b.opened:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -412,15 +429,15 @@ func (b barrier) Wait(ctx context.Context) error {
 func (b barrier) Refused() {}
 
 func TestNothingIsReceivedWhileTheGateIsClosed(t *testing.T) {
-	gate := make(barrier)
+	gate := barrier{make(chan struct{}, 1), make(chan struct{})}
 	r := newRig(t, func(context.Context, platform.Message) error { return nil }, func(c *Config) { c.Gate = gate })
 	r.send(t, "x")
 	r.run(t)
-	time.Sleep(50 * time.Millisecond) // it would have been received by then
+	<-gate.asked
 	if d, err := r.queue.Depth(t.Context()); err != nil || d.Visible != 1 {
 		t.Fatalf("%+v, %v", d, err)
 	}
-	close(gate)
+	close(gate.opened)
 	until(t, "the message is handled", func() bool { return r.counts.of(Handled) == 1 })
 }
 
@@ -447,15 +464,16 @@ func TestSoftStopLetsWorkEndAndBeginsNoMore(t *testing.T) {
 	r.send(t, "first", "second")
 	r.run(t)
 	until(t, "work is under way", func() bool { return len(r.deliveries()) == 1 })
-	stopped := make(chan struct{})
-	go func() { r.stop(); close(stopped) }()
+	ended := make(chan struct{})
+	go func() { r.stop(); close(ended) }()
+	until(t, "it receives no more", func() bool { at, _, _ := r.worker.pulse.get(); return at == stopped })
 	select {
-	case <-stopped:
+	case <-ended:
 		t.Fatal("the worker stopped with work under way")
-	case <-time.After(50 * time.Millisecond):
+	default:
 	}
 	close(release)
-	<-stopped
+	<-ended
 	if r.counts.of(Handled) != 1 || r.left(t) != 1 {
 		t.Errorf("%d handled, %d left", r.counts.of(Handled), r.left(t))
 	}
