@@ -43,6 +43,7 @@ const (
 	longestWait = 6 * time.Hour
 	maxAttempts = 17 // in about a day and a half
 	atOnce      = 8
+	recordTime  = 10 * time.Second // for writing down how a delivery went
 )
 
 // Body is what is delivered, as JSON.
@@ -133,13 +134,15 @@ func (s *Sender) deliverAll(ctx context.Context) error {
 	}
 }
 
-// settle tries one notice and records how it went.
+// settle tries one notice and records how it went: also when ctx has ended meanwhile, unless that is why it failed.
 func (s *Sender) settle(ctx context.Context, n platform.Notice) error {
 	log := s.Log.With("job_id", n.Job.ID, "event_id", n.ID, "attempt", n.Attempts)
 	err := s.deliver(ctx, n)
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+	defer cancel()
 	final := new(refusedError)
 	switch {
 	case err == nil:

@@ -238,3 +238,37 @@ func FuzzCheckURL(f *testing.F) {
 		}
 	})
 }
+
+// lastAnswer is a transport whose answers end something when they have been read.
+type lastAnswer struct{ end func() }
+
+func (l lastAnswer) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: l}, nil
+}
+
+func (lastAnswer) Read([]byte) (int, error) { return 0, io.EOF }
+func (l lastAnswer) Close() error           { l.end(); return nil }
+
+func TestDeliveryThatWasTakenWhileTheSenderStopsIsNotRepeated(t *testing.T) {
+	s := &stage{t: t, now: time.Now()}
+	store, err := local.Open(t.Context(), t.TempDir(), local.Options{Now: s.clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	s.platform = store.Platform()
+	s.end("http://receiver.example/", job.Completed)
+	ctx, stop := context.WithCancel(t.Context())
+	sender := &Sender{
+		Options: Options{Log: slog.New(slog.DiscardHandler), Now: time.Now, LookEvery: time.Hour},
+		outbox:  s.platform.Outbox, client: &http.Client{Transport: lastAnswer{stop}},
+	}
+	if err := sender.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.now = s.now.Add(time.Hour)
+	later, err := s.platform.Outbox.Claim(t.Context(), 10, 0)
+	if err != nil || len(later) > 0 {
+		t.Errorf("it would be told again: %v, %v", later, err)
+	}
+}
