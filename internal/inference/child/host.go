@@ -270,6 +270,9 @@ func (h *Host) await(ctx context.Context) (*process, error) {
 	late := time.NewTimer(h.Patience)
 	defer late.Stop()
 	for {
+		if ctx.Err() != nil { // or what is asked for might come to the child after word that nobody waits for it
+			return nil, context.Cause(ctx)
+		}
 		p, changed, trouble := h.enter()
 		if p != nil {
 			return p, nil
