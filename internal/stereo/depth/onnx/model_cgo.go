@@ -24,6 +24,7 @@ type Model struct {
 	path     string
 	spec     depth.Spec
 	provider Provider
+	noCUDA   string // why it isn't CUDA, which the library has; empty where it is, has it not, or wasn't to be
 	threads  int
 	in, out  port
 	batch    atomic.Int64 // which others ask for while a run is under way
@@ -175,13 +176,22 @@ func (m *Model) start(c Config) error {
 			m.provider = p
 			return nil
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", p, plain(err)))
+		if err = plain(err); p == CUDA && len(wanted) > 1 && !isAbsent(err) {
+			m.noCUDA = err.Error()
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", p, err))
 	}
-	if len(wanted) == 1 {
+	switch {
+	case len(wanted) == 1 && isAbsent(errs[0]):
+		return fmt.Errorf("--depth-provider %s: this ONNX Runtime was built without: `pip install onnxruntime-gpu` brings one, to be named with --ort-lib", wanted[0])
+	case len(wanted) == 1:
 		return fmt.Errorf("--depth-provider %w", errs[0])
 	}
 	return errors.Join(errs...)
 }
+
+// isAbsent reports that the library was built without a provider.
+func isAbsent(err error) bool { return strings.Contains(err.Error(), "not enabled in this build") }
 
 func (m *Model) startOn(p Provider, c Config) error {
 	o, err := ort.NewSessionOptions()
@@ -255,7 +265,11 @@ func (m *Model) Provider() Provider { return m.provider }
 // String says what computes the network.
 func (m *Model) String() string {
 	if m.provider == CPU {
-		return fmt.Sprintf("CPU, %d threads, ONNX Runtime %s", m.threads, ort.GetVersion())
+		text := fmt.Sprintf("CPU, %d threads, ONNX Runtime %s", m.threads, ort.GetVersion())
+		if m.noCUDA != "" {
+			text += fmt.Sprintf(" (CUDA doesn't work: %s)", m.noCUDA)
+		}
+		return text
 	}
 	return fmt.Sprintf("%s, ONNX Runtime %s", map[Provider]string{CUDA: "CUDA", TensorRT: "TensorRT"}[m.provider], ort.GetVersion())
 }

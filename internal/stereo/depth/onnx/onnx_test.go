@@ -229,14 +229,27 @@ func TestTroubleIsOneLineThatSaysWhatToDo(t *testing.T) {
 		config Config
 		want   string
 	}{
-		"no network":     {garbage, Config{}, "not a network that ONNX Runtime"},
-		"no file":        {garbage + "x", Config{}, "not a network that ONNX Runtime"},
-		"no such device": {onnxtest.Write(t, onnxtest.Kind{}), Config{Provider: CUDA}, "--depth-provider cuda"},
+		"no network": {garbage, Config{}, "not a network that ONNX Runtime"},
+		"no file":    {garbage + "x", Config{}, "not a network that ONNX Runtime"},
+		"no CUDA":    {onnxtest.Write(t, onnxtest.Kind{}), Config{Provider: CUDA}, "--depth-provider cuda: this ONNX Runtime was built without: `pip install onnxruntime-gpu`"},
 	} {
 		_, err := Open(c.path, imageNet, c.config)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// The library of these tests has a CPU alone, of which nobody needs to hear.
+func TestNetworkSaysWhatComputesItAndWhyNoGPUDoes(t *testing.T) {
+	m := open(t, onnxtest.Kind{}, Config{Threads: 3})
+	want := "CPU, 3 threads, ONNX Runtime " + ort.GetVersion()
+	if m.Provider() != CPU || m.String() != want {
+		t.Errorf("%s says %q, want %q", m.Provider(), m, want)
+	}
+	m.noCUDA = "libcublasLt.so.12: cannot open shared object file"
+	if want += " (CUDA doesn't work: libcublasLt.so.12: cannot open shared object file)"; m.String() != want {
+		t.Errorf("%q, want %q", m, want)
 	}
 }
 

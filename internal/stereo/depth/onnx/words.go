@@ -14,10 +14,20 @@ import (
 // and a function's signature.
 var place = regexp.MustCompile(`/[^\s:]*onnxruntime/core/[^\s:]+:\d+ [^()]*\([^()]*(?:\([^()]*\)[^()]*)*\)(?: const)?(?: \[with [^\]]*\])? `)
 
+// code is what ONNX Runtime's provider libraries begin an error with, call what the one for CUDA ends one with.
+var (
+	code = regexp.MustCompile(`\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : `)
+	call = regexp.MustCompile(` ?; GPU=-?\d+ ; hostname=\S* ; file=\S* ; line=\d+ ; expr=.*`)
+)
+
 // plain returns an error of ONNX Runtime in the words that are for people, on one line.
 func plain(err error) error {
 	text := err.Error()
-	words := strings.Join(strings.Fields(place.ReplaceAllString(text, "")), " ")
+	words := text
+	for _, noise := range []*regexp.Regexp{place, code, call} {
+		words = noise.ReplaceAllString(words, "")
+	}
+	words = strings.Join(strings.Fields(words), " ")
 	if words == text {
 		return err
 	}

@@ -10,9 +10,11 @@ import (
 
 func TestErrorsOfTheRuntimeLoseTheirPlacesInItsSource(t *testing.T) {
 	for said, want := range map[string]string{
-		"Load model from m.onnx failed:/onnxruntime_src/onnxruntime/core/graph/model.cc:166 onnxruntime::Model::Model(onnx::ModelProto&&, const std::vector<int>*, const onnxruntime::ModelOptions&) ModelProto does not have a graph.": "Load model from m.onnx failed:ModelProto does not have a graph.",
-		"Status Message: /onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:358 void* onnxruntime::BFCArena::AllocateRawInternal(size_t, bool, onnxruntime::Stream*) Failed to allocate memory for requested buffer of size 8":    "Status Message: Failed to allocate memory for requested buffer of size 8",
-		"/a/onnxruntime/core/providers/cuda/cuda_call.cc:121 std::conditional_t<THRW, void, Status> onnxruntime::CudaCall(ERRTYPE, void (*)(int), int) [with ERRTYPE = cudaError; bool THRW = true] CUDA failure 2:\n out of memory":    "CUDA failure 2: out of memory",
+		"Load model from m.onnx failed:/onnxruntime_src/onnxruntime/core/graph/model.cc:166 onnxruntime::Model::Model(onnx::ModelProto&&, const std::vector<int>*, const onnxruntime::ModelOptions&) ModelProto does not have a graph.":              "Load model from m.onnx failed:ModelProto does not have a graph.",
+		"Status Message: /onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:358 void* onnxruntime::BFCArena::AllocateRawInternal(size_t, bool, onnxruntime::Stream*) Failed to allocate memory for requested buffer of size 8":                 "Status Message: Failed to allocate memory for requested buffer of size 8",
+		"/a/onnxruntime/core/providers/cuda/cuda_call.cc:121 std::conditional_t<THRW, void, Status> onnxruntime::CudaCall(ERRTYPE, void (*)(int), int) [with ERRTYPE = cudaError; bool THRW = true] CUDA failure 2:\n out of memory":                 "CUDA failure 2: out of memory",
+		"[ONNXRuntimeError] : 1 : FAIL : Failed to load library libonnxruntime_providers_cuda.so":                                                                                                                                                    "Failed to load library libonnxruntime_providers_cuda.so",
+		"CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version ; GPU=-1 ; hostname=vm ; file=/onnxruntime_src/onnxruntime/core/providers/cuda/cuda_execution_provider.cc ; line=334 ; expr=cudaSetDevice(info_.device_id); ": "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version",
 		"a::f() const is no place": "a::f() const is no place",
 	} {
 		if got := plain(errors.New(said)).Error(); got != want {
