@@ -244,22 +244,25 @@ func containerOf(c job.Container, output string) (job.Container, error) {
 const writable = 2
 
 // checkOutput refuses what could only fail when all the work is done.
-func checkOutput(output string, overwrite bool) error {
+func checkOutput(output string, overwrite bool) error { return checkOutputOf("-o", output, overwrite) }
+
+// checkOutputOf is checkOutput of what a flag names.
+func checkOutputOf(flag, output string, overwrite bool) error {
 	dir := filepath.Dir(output)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("%s is no directory: create it or choose another output with -o", dir)
+		return fmt.Errorf("%s is no directory: create it or choose another output with %s", dir, flag)
 	}
 	if err := syscall.Access(dir, writable); err != nil {
-		return fmt.Errorf("can't write into %s: %w: choose another output with -o", dir, err)
+		return fmt.Errorf("can't write into %s: %w: choose another output with %s", dir, err, flag)
 	}
 	info, err := os.Stat(output)
 	switch {
 	case err != nil:
 		return nil
 	case info.IsDir():
-		return fmt.Errorf("%s is a directory: name a file with -o", output)
+		return fmt.Errorf("%s is a directory: name a file with %s", output, flag)
 	case !overwrite:
-		return fmt.Errorf("%s exists: use -y to overwrite it or -o for another name", output)
+		return fmt.Errorf("%s exists: use -y to overwrite it or %s for another name", output, flag)
 	}
 	return nil
 }

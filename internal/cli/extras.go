@@ -34,8 +34,8 @@ func (e extras) check(overwrite bool) error {
 		if path == "" {
 			continue
 		}
-		if err := checkOutput(path, overwrite); err != nil {
-			return fmt.Errorf("%s: %w", flag, err)
+		if err := checkOutputOf(flag, path, overwrite); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -64,7 +64,7 @@ func TestWatchingGoesOnAfterBrokenConnectionsAndLeavesTheJobAlone(t *testing.T) 
 	s, film := startServer(t, "web-ui", t.TempDir()), smallFilm(t, 5)
 	id := jobID(t, s.stereospot("submit", film, "--json").out)
 	p := newProxy(t, s.url(""))
-	stop, ended := background(t, "jobs", "watch", id, "-o", "x.mp4", "--server", p.URL)
+	stop, ended := background(t, "jobs", "watch", id, "-o", "/films/it's x.mp4", "--server", p.URL)
 	stream := "GET /api/v1/jobs/" + id + "/events"
 	until(t, "an event has come", func() bool { return p.delivered() > 0 })
 	p.CloseClientConnections()
@@ -74,7 +74,7 @@ func TestWatchingGoesOnAfterBrokenConnectionsAndLeavesTheJobAlone(t *testing.T) 
 	})
 	stop()
 	r := await(t, ended)
-	if again := "stereospot jobs watch " + id + " --server " + p.URL + " -o "; r.code != exitFailed || !strings.Contains(r.err, again) {
+	if again := "stereospot jobs watch " + id + " --server " + p.URL + ` -o '/films/it'\''s x.mp4'`; r.code != exitFailed || !strings.Contains(r.err, again) {
 		t.Errorf("exit %d, %q", r.code, r.err)
 	}
 	if j := s.listed()[0]; !j.Status.Live() {

@@ -375,3 +375,15 @@ func TestAFileThatIsntThereIsSaidInOneLine(t *testing.T) {
 		}
 	}
 }
+
+func TestAReportThatCannotBeWrittenIsRefusedByItsOwnFlag(t *testing.T) {
+	film := smallFilm(t, 3)
+	nowhere := filepath.Join(filepath.Dir(film), "nowhere")
+	for flag, name := range map[string]string{"--report": "report.json", "--scenes": "scenes.csv"} {
+		r := stereospot(t, "convert", film, flag, filepath.Join(nowhere, name))
+		if want := "stereospot: " + nowhere + " is no directory: create it or choose another output with " + flag + "\n"; r.code != exitFailed || r.err != want {
+			t.Errorf("%s: exit %d: %s", flag, r.code, r.err)
+		}
+	}
+	checkNothingLeft(t, filepath.Dir(film), "film.mp4")
+}

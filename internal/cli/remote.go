@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stereospot/stereospot/internal/client"
+	"github.com/stereospot/stereospot/internal/infra"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/pipeline"
 )
@@ -180,7 +181,7 @@ func (f *follower) follow(ctx context.Context, id string) (published, error) {
 func (f *follower) detached(id string) error {
 	again := "stereospot jobs watch " + id + f.flags()
 	if f.output != "" {
-		again += " -o " + f.output
+		again += " -o " + infra.Quote(f.output)
 	}
 	return fmt.Errorf("stopped watching; the job goes on at the server: %s", again)
 }
@@ -203,18 +204,18 @@ func (f *follower) wait(ctx context.Context, id string) (last client.Job, err er
 		f.report.job(j)
 		last = j
 	}
-	return last, endOf(last)
+	return last, f.endOf(last)
 }
 
 // endOf returns nil for a completed job, else what became of it.
-func endOf(j client.Job) error {
+func (f *follower) endOf(j client.Job) error {
 	switch j.Status {
 	case job.Completed:
 		return nil
 	case job.Failed:
 		return fmt.Errorf("%s failed: %s", j.Title, j.Reason)
 	case job.Cancelled:
-		return fmt.Errorf("%s was cancelled: stereospot jobs retry %s starts it again", j.Title, j.ID)
+		return fmt.Errorf("%s was cancelled: stereospot jobs retry %s%s starts it again", j.Title, j.ID, f.flags())
 	}
 	return fmt.Errorf("%s is %s", j.Title, j.Status)
 }

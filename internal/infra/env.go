@@ -59,13 +59,13 @@ func (e Env) Format() ([]byte, error) {
 		if strings.ContainsRune(e[name], 0) {
 			return nil, fmt.Errorf("%s holds a zero byte", name)
 		}
-		fmt.Fprintf(&out, "%s=%s\n", name, quote(e[name]))
+		fmt.Fprintf(&out, "%s=%s\n", name, Quote(e[name]))
 	}
 	return out.Bytes(), nil
 }
 
-// quote returns a value as one word of a shell.
-func quote(value string) string {
+// Quote returns a value as one word of a POSIX shell.
+func Quote(value string) string {
 	if plainWord.MatchString(value) {
 		return value
 	}
