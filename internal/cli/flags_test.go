@@ -70,7 +70,11 @@ func flagTable(t *testing.T, command string) string {
 		if f.Hidden || f.Name == "help" {
 			continue
 		}
-		fmt.Fprintf(&out, "| %s | %s | %s | %s |\n", flagName(f), cell(f.Help), code(f.Default), code(strings.Join(f.Envs, ", ")))
+		value := f.Default
+		if strings.Contains(f.Help, "Default: ") { // in words, for what the value stands for
+			value = ""
+		}
+		fmt.Fprintf(&out, "| %s | %s | %s | %s |\n", flagName(f), cell(f.Help), code(value), code(strings.Join(f.Envs, ", ")))
 	}
 	return out.String()
 }

@@ -67,9 +67,9 @@ func (l Log) Level() slog.Level {
 // Pace says how quickly a dead process's work is taken over. Short times cost queries; 0 takes what fits the platform.
 type Pace struct {
 	Visibility time.Duration `help:"How long a message whose worker died stays out of sight; 0 on AWS: as the queue says." env:"STEREOSPOT_VISIBILITY" default:"0" hidden:""`
-	Lease      time.Duration `help:"How long a dead process's lease lasts." env:"STEREOSPOT_LEASE" default:"0" hidden:""`
-	Pulse      time.Duration `help:"Time between progress reports, and how late work learns that its job was cancelled." env:"STEREOSPOT_PULSE" default:"0" hidden:""`
-	Gather     time.Duration `help:"How long a worker lets messages gather when few are waiting: requests cost money on AWS." env:"STEREOSPOT_GATHER" default:"0" hidden:""`
+	Lease      time.Duration `help:"How long a dead process's lease lasts. 0 = fit to the platform." env:"STEREOSPOT_LEASE" default:"0" hidden:""`
+	Pulse      time.Duration `help:"Time between progress reports, and how late work learns that its job was cancelled. 0 = fit to the platform." env:"STEREOSPOT_PULSE" default:"0" hidden:""`
+	Gather     time.Duration `help:"How long a worker lets messages gather when few are waiting: requests cost money on AWS. 0 = fit to the platform." env:"STEREOSPOT_GATHER" default:"0" hidden:""`
 	Retry      time.Duration `help:"Wait before a failed message's second attempt; doubled with each one after." env:"STEREOSPOT_RETRY" default:"5s" hidden:""`
 	Drain      time.Duration `help:"How long work may go on after the first SIGTERM or Ctrl-C; the second ends it at once." env:"STEREOSPOT_DRAIN" default:"20s"`
 }
@@ -104,8 +104,8 @@ func (p *Pace) fit(on Place) {
 
 // Upkeep says how the reconciler works: what it repairs, and what it removes.
 type Upkeep struct {
-	ReconcileEvery time.Duration `help:"Time between looks at jobs that a crash may have left standing." env:"STEREOSPOT_RECONCILE_EVERY" default:"0" hidden:""`
-	ResendAfter    time.Duration `help:"How long a job stands still before its messages are sent again." env:"STEREOSPOT_RESEND_AFTER" default:"0" hidden:""`
+	ReconcileEvery time.Duration `help:"Time between looks at jobs that a crash may have left standing. 0 = fit to the platform." env:"STEREOSPOT_RECONCILE_EVERY" default:"0" hidden:""`
+	ResendAfter    time.Duration `help:"How long a job stands still before its messages are sent again. 0 = fit to the platform." env:"STEREOSPOT_RESEND_AFTER" default:"0" hidden:""`
 	StallAfter     Span          `help:"Fail a job that made no progress for this long." env:"STEREOSPOT_STALL_AFTER" default:"6h" placeholder:"TIME"`
 	AbandonAfter   Span          `help:"Drop an upload that was not continued for this long; 0 keeps it." env:"STEREOSPOT_ABANDON_AFTER" default:"7d" placeholder:"TIME"`
 	KeepSources    Span          `help:"Remove the source of a job this long after its end; 0 keeps it." env:"STEREOSPOT_KEEP_SOURCES" default:"0" placeholder:"TIME"`
