@@ -223,7 +223,11 @@ func (s *smokeTest) compare(ctx context.Context, source, result string) (string,
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d frames at their instants, %v packets of sound, tagged %s", report.Frames, report.Sound, s.made.Options.Format), nil
+	packets := 0
+	for _, n := range report.Sound {
+		packets += n
+	}
+	return fmt.Sprintf("%d frames at their instants, %d packets of sound, tagged %s", report.Frames, packets, s.made.Options.Format), nil
 }
 
 // remove drops the job and waits until the server knows nothing of it.

@@ -27,7 +27,7 @@ func TestSmokeTestLeavesNothingBehind(t *testing.T) {
 			t.Errorf("no line for %q", step)
 		}
 	}
-	if r.code != exitDone || !strings.Contains(r.out, "48 frames at their instants") || strings.Contains(r.out, "FAILED") {
+	if r.code != exitDone || !strings.Contains(r.out, "48 frames at their instants") || strings.ContainsAny(r.out, "[]") || strings.Contains(r.out, "FAILED") {
 		t.Fatalf("exit %d: %s%s", r.code, r.out, r.err)
 	}
 	if left, err := os.ReadDir(os.TempDir()); len(left) != 0 || err != nil {
