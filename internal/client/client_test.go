@@ -173,3 +173,13 @@ func TestALinkThatRanOutIsSignedAnewAndAnyOtherRefusalIsFinal(t *testing.T) {
 		t.Errorf("%v after %d links", err, signed.Load())
 	}
 }
+
+func TestRetryWhoseAnswerWasLostIsARetry(t *testing.T) {
+	refused := refuse(409, `{"detail":"the job can't be retried: it is created"}`)
+	for status, live := range map[string]bool{"created": true, "completed": false} {
+		c, asked := answers(t, refuse(502, ""), refused, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, `{"id":"x","status":%q}`, status) })
+		if j, err := c.Retry(t.Context(), "x"); (err == nil && j.ID == "x") != live || asked.Load() != 3 {
+			t.Errorf("a job that is %s: %+v, %v after %d requests", status, j, err, asked.Load())
+		}
+	}
+}

@@ -92,8 +92,24 @@ func (c *Client) Start(ctx context.Context, id string) (Job, error) { return c.a
 // Cancel stops a job.
 func (c *Client) Cancel(ctx context.Context, id string) (Job, error) { return c.act(ctx, id, "cancel") }
 
-// Retry starts what is missing of a failed or cancelled job again.
-func (c *Client) Retry(ctx context.Context, id string) (Job, error) { return c.act(ctx, id, "retry") }
+// Retry starts what is missing of a failed or cancelled job again. An attempt whose answer was lost is told from the job.
+func (c *Client) Retry(ctx context.Context, id string) (j Job, err error) {
+	attempts := 0
+	err = c.retry(ctx, c.config.Patience, func() error {
+		attempts++
+		err := c.once(ctx, http.MethodPost, jobPath(id, "/retry"), nil, &j)
+		if attempts == 1 || statusOf(err) != http.StatusConflict {
+			return err
+		}
+		var now Job
+		if c.once(ctx, http.MethodGet, jobPath(id, ""), nil, &now) != nil || !now.Status.Live() {
+			return err
+		}
+		j = now
+		return nil
+	})
+	return j, err
+}
 
 func (c *Client) act(ctx context.Context, id, action string) (j Job, err error) {
 	return j, c.call(ctx, http.MethodPost, jobPath(id, "/"+action), nil, &j)

@@ -119,7 +119,7 @@ func (w *world) process() *pipeline.Pipeline {
 	w.owners++
 	return &pipeline.Pipeline{
 		Platform: w.store.Platform(), Converter: converterFunc(w.convert), Films: worldFilms{w: w}, Scratch: w.scratch,
-		Owner: fmt.Sprint("process ", w.owners), Log: slog.New(slog.DiscardHandler), Now: w.clock, Pulse: 10 * time.Second,
+		Owner: fmt.Sprint("process ", w.owners), Log: slog.New(slog.DiscardHandler), Now: w.clock, Pulse: 20 * time.Second,
 		Policy: pipeline.DefaultPolicy(),
 	}
 }
