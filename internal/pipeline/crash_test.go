@@ -276,7 +276,7 @@ func stories() []story {
 func everyCall(t *testing.T, told []story, reads bool, live func(*world) job.Job, do func(t *testing.T, w *world)) {
 	stride := 1
 	if raceDetector {
-		stride = 7
+		stride = 19
 	}
 	for _, s := range told {
 		t.Run(s.name, func(t *testing.T) {

@@ -480,12 +480,16 @@ func TestRemoveWhileConvertingLeavesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFlow(t, lasting)
 			begun, release := f.hold()
+			id := f.submit(t)
 			if when {
-				f.Pulse = time.Hour      // so that it goes on and publishes its result
-				f.Policy.ResendAfter = 0 // a message that is sent again meanwhile would wait for several pulses
+				f.Pulse = time.Hour // so that it goes on and publishes its result
+				// A message that is sent again meanwhile would wait for several pulses, or for a lease's time.
+				f.Policy.ResendAfter = 0
+				if _, err := f.Jobs.Update(t.Context(), id, func(j *job.Job) error { j.Uploaded = true; return nil }); err != nil {
+					t.Fatal(err)
+				}
 			}
 			f.run(t)
-			id := f.submit(t)
 			<-begun
 			if err := f.Remove(t.Context(), id); err != nil {
 				t.Fatal(err)
