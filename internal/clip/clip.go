@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"runtime/debug"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -275,12 +277,46 @@ func (w *work[T]) run(ctx context.Context) error {
 	reduced := make(chan reduction[T], 2)
 	estimated := make(chan rendering[T], 1)
 	rendered := make(chan *picture[T], 2)
-	g.Go(func() error { defer close(decoded); return w.decode(ctx, decoded) })
-	g.Go(func() error { defer close(reduced); return w.reduce(ctx, decoded, reduced) })
-	g.Go(func() error { defer close(estimated); return w.estimate(ctx, reduced, estimated) })
-	g.Go(func() error { defer close(rendered); return w.render(ctx, estimated, rendered) })
-	g.Go(func() error { return w.encode(rendered) })
+	g.Go(func() error { defer close(decoded); return calm(func() error { return w.decode(ctx, decoded) }) })
+	g.Go(func() error {
+		defer close(reduced)
+		return calm(func() error { return w.reduce(ctx, decoded, reduced) })
+	})
+	g.Go(func() error {
+		defer close(estimated)
+		return calm(func() error { return w.estimate(ctx, reduced, estimated) })
+	})
+	g.Go(func() error {
+		defer close(rendered)
+		return calm(func() error { return w.render(ctx, estimated, rendered) })
+	})
+	g.Go(func() error { return calm(func() error { return w.encode(rendered) }) })
 	return g.Wait()
+}
+
+// Fault is a panic in a conversion, as an error: one bad clip must not end the program, and what it converts beside that.
+type Fault struct {
+	Value any
+	stack string
+}
+
+// Error is one line.
+func (f *Fault) Error() string {
+	line, _, _ := strings.Cut(fmt.Sprint(f.Value), "\n")
+	return "a fault in the program: " + line
+}
+
+// Stack says where it was.
+func (f *Fault) Stack() string { return fmt.Sprintf("%v\n\n%s", f.Value, f.stack) }
+
+// calm turns a panic of do into a *Fault.
+func calm(do func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &Fault{v, string(debug.Stack())}
+		}
+	}()
+	return do()
 }
 
 // send hands v on unless the work has ended.

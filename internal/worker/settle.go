@@ -53,8 +53,8 @@ func (w *Worker) judge(ctx context.Context, m platform.Message, err error, log *
 // failure returns an error's attributes, with the stack of a panic.
 func failure(err error) []any {
 	attrs := []any{"error", err}
-	if p := new(panicError); errors.As(err, &p) {
-		attrs = append(attrs, "stack", p.stack)
+	if p := interface{ Stack() string }(nil); errors.As(err, &p) {
+		attrs = append(attrs, "stack", p.Stack())
 	}
 	return attrs
 }

@@ -284,6 +284,7 @@ type panicError struct {
 }
 
 func (e *panicError) Error() string { return fmt.Sprintf("a fault in the program: %v", e.value) }
+func (e *panicError) Stack() string { return e.stack }
 
 // renew keeps the delivery invisible until ctx ends, and ends the work when the delivery is lost.
 func (w *Worker) renew(ctx context.Context, handle string, cancel context.CancelCauseFunc, log *slog.Logger) {

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/stereospot/stereospot/internal/clip"
 	"github.com/stereospot/stereospot/internal/inference"
 	"github.com/stereospot/stereospot/internal/job"
 	"github.com/stereospot/stereospot/internal/media"
@@ -194,7 +195,11 @@ func (s *Server) logInvocation(ctx context.Context, in inference.Invocation, sta
 	case status == http.StatusServiceUnavailable || status == statusGone:
 		s.Log.InfoContext(ctx, "invocation not done", append(attrs, "error", err)...)
 	default:
-		s.Log.WarnContext(ctx, "invocation failed", append(attrs, "error", err)...)
+		attrs = append(attrs, "error", err)
+		if fault := new(clip.Fault); errors.As(err, &fault) {
+			attrs = append(attrs, "stack", fault.Stack())
+		}
+		s.Log.WarnContext(ctx, "invocation failed", attrs...)
 	}
 }
 
