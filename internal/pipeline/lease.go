@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/stereospot/stereospot/internal/platform"
@@ -41,18 +42,27 @@ func (p *Pipeline) withLease(ctx context.Context, name string, work func(context
 	return errors.Join(err, p.Leases.Release(release, name, p.Owner))
 }
 
+// renew keeps a lease until ctx ends, and cancels the work when it is lost, or over while nobody could be asked.
 func (p *Pipeline) renew(ctx context.Context, name string, cancel context.CancelCauseFunc) {
 	tick := time.NewTicker(p.leaseTime() / 3)
 	defer tick.Stop()
-	for {
+	for last := p.Now(); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := p.Leases.Renew(ctx, name, p.Owner, p.leaseTime()); errors.Is(err, platform.ErrLeaseLost) {
-				cancel(err)
-				return
-			}
+		}
+		begun := p.Now()
+		err := p.Leases.Renew(ctx, name, p.Owner, p.leaseTime())
+		switch {
+		case err == nil:
+			last = begun
+		case errors.Is(err, platform.ErrLeaseLost):
+			cancel(err)
+			return
+		case p.Now().Sub(last) >= p.leaseTime():
+			cancel(fmt.Errorf("%w (%w)", platform.ErrLeaseLost, err))
+			return
 		}
 	}
 }

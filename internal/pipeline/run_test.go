@@ -172,3 +172,30 @@ func TestOneProcessTakesAStepOfAJobOnceAtATime(t *testing.T) {
 		step.after()
 	}
 }
+
+// awayLeases grants leases and can't be asked about them afterwards; every attempt takes a third of a lease's time.
+type awayLeases struct {
+	platform.Leases
+	b *bench
+}
+
+func (l awayLeases) Renew(context.Context, string, string, time.Duration) error {
+	l.b.mu.Lock()
+	defer l.b.mu.Unlock()
+	l.b.now = l.b.now.Add(l.b.leaseTime() / 3)
+	return errors.New("the store is away")
+}
+
+func TestWorkEndsWithALeaseThatCannotBeRenewed(t *testing.T) {
+	b := newBench(t)
+	b.LeaseTime, b.Leases = 30*time.Millisecond, awayLeases{b.Leases, b}
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	err := b.withLease(ctx, "work", func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	if !errors.Is(err, platform.ErrLeaseLost) {
+		t.Errorf("another may have the lease by now: %v", err)
+	}
+}

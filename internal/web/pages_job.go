@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -62,6 +63,9 @@ func newDraft(j Job) draftView {
 	}
 	d.Strengths = strengthChoices(j.Options.Stereo)
 	d.Presets = []string{"ultrafast", "veryfast", "fast", "slow", "veryslow"}
+	if own := j.Options.Encode.Preset; own != "" && !slices.Contains(d.Presets, own) { // chosen elsewhere
+		d.Presets = append(d.Presets, own)
+	}
 	return d
 }
 

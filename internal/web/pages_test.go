@@ -99,6 +99,19 @@ func TestAFilmsPageSaysWhoseDepthLiesInTheScreen(t *testing.T) {
 	}
 }
 
+func TestADraftsFormHoldsEveryOptionThatTheJobHas(t *testing.T) {
+	s := newSite(t)
+	j := s.addJob(job.Created, func(j *job.Job) {
+		j.StartedAt, j.Options.Encode.Preset, j.Options.Stereo.Divergence = time.Time{}, "faster", 8
+	})
+	page := s.get("/jobs/"+j.ID, false, http.StatusOK)
+	for _, want := range []string{`<option value="faster" selected>`, `name="stereo.divergence" min="0" max="10" step="0.1" value="8"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %s: what the form lacks is overwritten by the next change", want)
+		}
+	}
+}
+
 // checkPage holds what every page promises: one heading, names for everything that can be operated, ids that are
 // unique, nothing inline that the content security policy would forbid, links that lead somewhere, and titles that
 // stay text.
